@@ -1,0 +1,55 @@
+"""From a picture file to RGB pixels, safely: every unusable file is named with its reason, none is a crash."""
+
+import warnings
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+MAX_PIXELS = 50_000_000  # an honest camera picture is smaller; a decompression bomb is not
+
+
+class BadPicture(Exception):
+    """A file that is no usable picture; the message says why in a few words."""
+
+
+def decode(path: Path, size: int | None = None) -> Image.Image:
+    """The picture in `path` as mode RGB, upright by its EXIF orientation.
+
+    With `size`, the largest centred square is scaled to (size, size). Transparent parts become white, 16-bit grey is
+    scaled to 8 bits.
+
+    Raises
+    ------
+    BadPicture
+        The file is empty, cut short, no picture, or larger than `MAX_PIXELS`.
+    """
+    try:
+        if path.stat().st_size == 0:
+            raise BadPicture("the file is empty")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's remarks on odd EXIF blocks and large pictures: we check ourselves
+            with Image.open(path) as picture:
+                if picture.width * picture.height > MAX_PIXELS:
+                    raise BadPicture(f"{picture.width} x {picture.height} pixels are more than {MAX_PIXELS:,}")
+                if size is not None:
+                    picture.draft("RGB", (size, size))  # lets JPEG decode at a fraction of its size, never below `size`
+                upright = ImageOps.exif_transpose(picture)
+        rgb = _to_rgb(upright)
+    except BadPicture:
+        raise
+    except FileNotFoundError:
+        raise BadPicture("the file is not there") from None
+    except Exception as error:  # Pillow's decoders raise nearly every built-in type on hostile bytes
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadPicture("not a readable picture" if "cannot identify" in reason else reason) from error
+    return rgb if size is None else ImageOps.fit(rgb, (size, size), Image.Resampling.LANCZOS)
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I;16") or picture.mode == "I":
+        return picture.convert("I").point(lambda value: value / 257).convert("L").convert("RGB")
+    if picture.has_transparency_data:
+        rgba = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return picture.convert("RGB")

@@ -1,0 +1,101 @@
+"""An image set on disk: data/<set>/ with images/, labels.csv, metadata.csv and set.json."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data.decoding import SUFFIXES
+from shell import UserError, whole_file, write_text
+
+if TYPE_CHECKING:  # the annotator lists and shows pictures without waiting for pandas
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+DEFAULT = Path("data/faces")
+LABEL_FILES = ("labels.csv", "labels_published.csv")  # our own labels come before imported ones
+
+
+def is_validation(name: str) -> bool:
+    """Whether the image called `name` is kept for validation: one in ten, by a hash, so the same on every machine."""
+    return hashlib.sha256(name.encode()).digest()[0] * 10 // 256 == 0
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A folder of pictures with its tables. Make one with `open_set`."""
+
+    folder: Path
+    names: tuple[str, ...]
+    """File names in images/, sorted."""
+
+    @property
+    def name(self) -> str:
+        return self.folder.resolve().name
+
+    def path(self, name: str) -> Path:
+        return self.folder / "images" / name
+
+    def about(self) -> dict[str, Any]:
+        """What set.json says: name, source, licence. Empty where there is none."""
+        path = self.folder / "set.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    def labels(self) -> "pd.DataFrame":
+        """The label table, columns at least `image` and `smile` (in [-1, 1]); no rows where the set has no labels."""
+        from data.tables import read_labels
+
+        for file in LABEL_FILES:
+            if (self.folder / file).exists():
+                return read_labels(self.folder / file)
+        import pandas as pd
+
+        return pd.DataFrame({"image": pd.Series(dtype=str), "smile": pd.Series(dtype=float)})
+
+    def metadata(self) -> "pd.DataFrame":
+        """metadata.csv: one row per image, column `image` and whatever else is known (age, gender, true_smile, ...)."""
+        from data.tables import read_metadata
+
+        return read_metadata(self.folder / "metadata.csv")
+
+    def pictures(self, size: int) -> "tuple[NDArray[np.uint8], list[str]]":
+        """All readable pictures, (N, size, size, 3) uint8 memory-mapped, and their N file names. See `data.cache`."""
+        from data.cache import pictures
+
+        return pictures(self, size)
+
+
+def open_set(folder: str | os.PathLike[str]) -> ImageSet:
+    """The image set in `folder`.
+
+    Raises
+    ------
+    UserError
+        There is no such folder or no picture in it; the message names the command that makes one.
+    """
+    folder = Path(folder)
+    images = folder / "images"
+    if not images.is_dir():
+        raise UserError(f"{folder}: no image set here (expected a folder {images}); {_how_to_make(folder)}")
+    with os.scandir(images) as entries:
+        names = sorted(e.name for e in entries if not e.name.startswith(".") and Path(e.name).suffix.lower() in SUFFIXES)
+    if not names:
+        raise UserError(f"{images}: no pictures here; {_how_to_make(folder)}")
+    return ImageSet(folder, tuple(names))
+
+
+def _how_to_make(folder: Path) -> str:
+    if folder == DEFAULT:
+        return "python -m data.prepare drawn makes them."
+    return "python -m data.prepare --help lists the ways to make one."
+
+
+def describe(folder: Path, metadata: "pd.DataFrame", about: Mapping[str, Any]) -> None:
+    """Write a set's metadata.csv and set.json: the last step of every source, so a set without them is unfinished."""
+    with whole_file(folder / "metadata.csv") as aside:
+        metadata.to_csv(aside, index=False)
+    write_text(folder / "set.json", json.dumps(about, indent=2) + "\n")

@@ -1,0 +1,85 @@
+"""Source: UTKFace (Zhang, Song and Qi, CVPR 2017), the aligned and cropped pictures, as published.
+
+A file name says age, gender (0 male, 1 female) and race (0 White, 1 Black, 2 Asian, 3 Indian, 4 other):
+`[age]_[gender]_[race]_[date&time].jpg.chip.jpg`. The pictures are for non-commercial research only.
+"""
+
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from tqdm import tqdm
+
+from data.archives import Member, is_address, members, total
+from data.download import download
+from data.images import describe
+from data.sources import name_left_out, new_pictures
+from data.tables import read_labels
+from shell import UserError, whole_file
+
+if TYPE_CHECKING:
+    from data.prepare import Utkface
+
+NAME = re.compile(r"(?P<age>\d{1,3})_(?P<gender>[01])_(?P<race>[0-4])_\d{17}\.jpg(\.chip\.jpg)?")
+ABOUT = {
+    "name": "UTKFace",
+    "source": "Zhang, Song and Qi (2017), Age Progression/Regression by Conditional Adversarial Autoencoder, CVPR",
+    "licence": "non-commercial research only; the pictures belong to their owners",
+}
+
+
+def prepare_utkface(settings: "Utkface") -> Path:
+    """Make the set `settings.data`: pictures copied byte by byte, metadata.csv, labels_published.csv; returns its folder.
+
+    Raises
+    ------
+    UserError
+        The source is no such archive or folder, holds no picture of that name form, or has a member that would land
+        outside of the folder; or the label table is wrong.
+    """
+    folder = settings.data
+    labels = None if settings.labels is None else read_labels(settings.labels)  # a wrong table before a long copy
+    rows: list[dict[str, str | int]] = []
+    left_out: dict[str, str] = {}
+    with new_pictures(folder, settings.force) as images:
+        source = download(settings.source, folder) if is_address(settings.source) else Path(settings.source)
+        for member in tqdm(members(source), "copying", total(source), unit="file", leave=False):
+            reason = _copy(member, images, rows)
+            if reason:
+                left_out[member.name] = reason
+        if not rows:
+            name_left_out(left_out)
+            raise UserError(f"{source}: no picture named like 20_1_0_20170116174525125.jpg.chip.jpg.")
+    if is_address(settings.source):
+        source.unlink()
+    name_left_out(left_out)
+    print(f"{len(rows):,} pictures, {len(left_out):,} left out")
+    metadata = pd.DataFrame(rows).sort_values("image")
+    describe(folder, metadata, {**ABOUT, "count": len(rows)})
+    if labels is not None:
+        _import_labels(labels, set(metadata["image"]), folder / "labels_published.csv")
+    return folder
+
+
+def _copy(member: Member, images: Path, rows: list[dict[str, str | int]]) -> str | None:
+    """Copy one picture and note its row; returns why it was left out, or None."""
+    name = Path(member.name).name
+    match = NAME.fullmatch(name)
+    if match is None:
+        return "its name is not [age]_[gender]_[race]_[date&time].jpg.chip.jpg"
+    if (images / name).exists():
+        return "a picture of this name was copied before"
+    with member.open() as read, (images / name).open("wb") as write:
+        shutil.copyfileobj(read, write)
+    rows.append({"image": name, **{key: int(value) for key, value in match.groupdict().items()}})
+    return None
+
+
+def _import_labels(labels: pd.DataFrame, names: set[str], path: Path) -> None:
+    known = labels["image"].isin(names)
+    name_left_out(dict.fromkeys(labels["image"][~known], "has a label but no picture"))
+    with whole_file(path) as aside:
+        labels.loc[known, ["image", "smile"]].sort_values("image").to_csv(aside, index=False)
+    print(f"{known.sum():,} labels imported: {path}")

@@ -1,0 +1,99 @@
+"""What every command shares: flags from a settings dataclass, errors in one sentence, files that appear whole.
+
+A command is a function of one frozen dataclass. Its fields are default, type, help text and flag at once:
+
+    @dataclass(frozen=True)
+    class Settings:
+        \"\"\"Make faces at a degree of smile.\"\"\"
+        count: int = 64
+        \"\"\"Faces per degree.\"\"\"
+
+    if __name__ == "__main__":
+        shell.run(main, Settings)
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+
+class UserError(Exception):
+    """Something that the user can mend, told in one sentence: file, row, found, expected."""
+
+
+def run(main: Callable[[Any], object], settings_type: Any) -> None:
+    """Parse the flags of `settings_type`, call `main(settings)`, and leave with 0, 2 (user's error) or 130 (Ctrl-C).
+
+    `settings_type` is a dataclass, or a union of dataclasses for a command with subcommands.
+    """
+    import __main__
+
+    if __main__.__spec__ is None:
+        command = Path(sys.argv[0]).name
+    else:
+        command = "python -m " + __main__.__spec__.name.removesuffix(".__main__")
+    try:
+        import tyro
+
+        settings = tyro.cli(settings_type, prog=command)
+        main(settings)
+        sys.stdout.flush()
+    except UserError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output went away (`| head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except ModuleNotFoundError as error:
+        fail(f"The Python package '{error.name}' is missing: pip install -r requirements.txt brings it.")
+    except OSError as error:  # read-only folder, full disk, a file where a folder should be
+        if error.filename is None and error.strerror is None:
+            raise
+        fail(f"{error.filename or 'A file'}: {error.strerror}.")
+
+
+def fail(message: str) -> NoReturn:
+    """Say `message` on stderr and leave with exit code 2."""
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A path beside `path` to write to; on success it is fsynced and renamed to `path`, on failure removed.
+
+    So a file appears whole or not at all, whenever the process is killed.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # the real suffix stays last, because writers such as Pillow choose the format by it
+    aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield aside
+        with aside.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+        sync_folder(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename or a new file in `folder` outlast a power cut (a no-op where folders cannot be opened)."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write `text` as UTF-8 to `path`, whole or not at all."""
+    with whole_file(path) as aside:
+        aside.write_text(text, encoding="utf-8", newline="\n")
