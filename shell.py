@@ -14,10 +14,12 @@ A command is a function of one frozen dataclass. Its fields are default, type, h
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
+
+T = TypeVar("T")
 
 
 class UserError(Exception):
@@ -35,6 +37,7 @@ def run(main: Callable[[Any], object], settings_type: Any) -> None:
         command = Path(sys.argv[0]).name
     else:
         command = "python -m " + __main__.__spec__.name.removesuffix(".__main__")
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is told is seen, in a log file too
     try:
         import tyro
 
@@ -77,7 +80,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield aside
         with aside.open("rb+") as file:
             os.fsync(file.fileno())
-        os.replace(aside, path)
+        aside.replace(path)
         sync_folder(path.parent)
     finally:
         aside.unlink(missing_ok=True)
@@ -97,3 +100,11 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write `text` as UTF-8 to `path`, whole or not at all."""
     with whole_file(path) as aside:
         aside.write_text(text, encoding="utf-8", newline="\n")
+
+
+def progress(things: Iterable[T], title: str, total: int | None = None, unit: str = "it") -> Iterable[T]:
+    """`things`, with a bar on the terminal while they are gone through (none where the output is no terminal)."""
+    from tqdm import tqdm
+
+    bar: Iterable[T] = tqdm(things, title, total, leave=False, disable=None, unit=unit)
+    return bar

@@ -28,7 +28,7 @@ def members(source: Path) -> Iterator[Member]:
     Raises
     ------
     UserError
-        `source` is none of the three, is damaged, or has a member that would land outside of a folder it is unpacked to.
+        `source` is none of the three, is damaged, or has a member that would land outside of the folder.
     """
     try:
         if source.is_dir():

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from data.decoding import BadPicture, decode
-from shell import UserError, whole_file, write_text
+from shell import UserError, progress, whole_file, write_text
 
 if TYPE_CHECKING:
     from data.images import ImageSet
@@ -61,7 +60,8 @@ def _build(images: "ImageSet", size: int, array_path: os.PathLike[str]) -> dict[
     with whole_file(array_path) as aside, ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside the GIL
         array = np.lib.format.open_memmap(aside, "w+", np.uint8, (len(images.names), size, size, 3))
         decoded = pool.map(decode_one, images.names)
-        for name, picture in zip(images.names, tqdm(decoded, "decoding", len(images.names), leave=False), strict=True):
+        shown = progress(decoded, "decoding", len(images.names), "picture")
+        for name, picture in zip(images.names, shown, strict=True):
             if isinstance(picture, str):
                 left_out[name] = picture
             else:

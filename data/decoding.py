@@ -28,7 +28,9 @@ def decode(path: Path, size: int | None = None) -> Image.Image:
         if path.stat().st_size == 0:
             raise BadPicture("the file is empty")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's remarks on odd EXIF blocks and large pictures: we check ourselves
+            warnings.simplefilter(
+                "ignore"
+            )  # Pillow's remarks on odd EXIF blocks and large pictures: we check ourselves
             with Image.open(path) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     raise BadPicture(f"{picture.width} x {picture.height} pixels are more than {MAX_PIXELS:,}")

@@ -38,7 +38,7 @@ def download(address: str, folder: Path) -> Path:
             tag.write_text(answer.headers.get("ETag") or answer.headers.get("Last-Modified") or "", encoding="utf-8")
             with (
                 part.open("ab" if done else "wb") as file,
-                tqdm(desc=name, total=whole, initial=done, unit="B", unit_scale=True, leave=False) as bar,
+                tqdm(desc=name, total=whole, initial=done, unit="B", unit_scale=True, leave=False, disable=None) as bar,
             ):
                 while chunk := answer.read(CHUNK):
                     file.write(chunk)

@@ -43,7 +43,9 @@ def prepare_folder(settings: "Folder") -> "Path":
             names[name.lower()] = path
         if not names:
             name_left_out(left_out)
-            raise UserError(f"{source}: no readable picture ({len(left_out)} left out); expected {', '.join(sorted(SUFFIXES))}.")
+            raise UserError(
+                f"{source}: no readable picture ({len(left_out)} left out); expected {', '.join(sorted(SUFFIXES))}."
+            )
         made = sorted(p.name for p in images.iterdir())
     name_left_out(left_out)
     print(f"{len(made):,} pictures, {len(left_out):,} left out")

@@ -42,8 +42,7 @@ class ImageSet:
 
     def about(self) -> dict[str, Any]:
         """What set.json says: name, source, licence. Empty where there is none."""
-        path = self.folder / "set.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return read_about(self.folder)
 
     def labels(self) -> "pd.DataFrame":
         """The label table, columns at least `image` and `smile` (in [-1, 1]); no rows where the set has no labels."""
@@ -82,7 +81,9 @@ def open_set(folder: str | os.PathLike[str]) -> ImageSet:
     if not images.is_dir():
         raise UserError(f"{folder}: no image set here (expected a folder {images}); {_how_to_make(folder)}")
     with os.scandir(images) as entries:
-        names = sorted(e.name for e in entries if not e.name.startswith(".") and Path(e.name).suffix.lower() in SUFFIXES)
+        names = sorted(
+            e.name for e in entries if not e.name.startswith(".") and Path(e.name).suffix.lower() in SUFFIXES
+        )
     if not names:
         raise UserError(f"{images}: no pictures here; {_how_to_make(folder)}")
     return ImageSet(folder, tuple(names))
@@ -92,6 +93,18 @@ def _how_to_make(folder: Path) -> str:
     if folder == DEFAULT:
         return "python -m data.prepare drawn makes them."
     return "python -m data.prepare --help lists the ways to make one."
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """set.json of the set in `folder`; empty where there is none, because the set is unfinished or made by hand."""
+    path = folder / "set.json"
+    if not path.exists():
+        return {}
+    try:
+        about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}).") from error
+    return about
 
 
 def describe(folder: Path, metadata: "pd.DataFrame", about: Mapping[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """Prepare an image set.
 
-    python -m data.prepare drawn                                       # our own parametric faces -> data/faces
-    python -m data.prepare folder --source my_pictures --name mine     # your pictures            -> data/mine
-    python -m data.prepare utkface --source UTKFace.tar.gz             # UTKFace, your own copy   -> data/utkface
+python -m data.prepare drawn                                       # our own parametric faces -> data/faces
+python -m data.prepare folder --source my_pictures --name mine     # your pictures            -> data/mine
+python -m data.prepare utkface --source UTKFace.tar.gz             # UTKFace, your own copy   -> data/utkface
 """
 
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class Utkface:
 def main(settings: Drawn | Folder | Utkface) -> None:
     match settings:
         case Drawn():
-            from data.drawn_set import prepare_drawn
+            from data.drawn.source import prepare_drawn
 
             folder = prepare_drawn(settings)
         case Folder():

@@ -32,6 +32,7 @@ def new_pictures(folder: Path, force: bool) -> Iterator[Path]:
         yield made
         if (folder / "images").exists():
             (folder / "images").rename(old)
+        (folder / "set.json").unlink(missing_ok=True)  # until `describe` the set is unfinished
         made.rename(folder / "images")
     finally:
         for leftover in (made, old):

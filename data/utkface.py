@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from tqdm import tqdm
 
 from data.archives import Member, is_address, members, total
 from data.download import download
 from data.images import describe
 from data.sources import name_left_out, new_pictures
 from data.tables import read_labels
-from shell import UserError, whole_file
+from shell import UserError, progress, whole_file
 
 if TYPE_CHECKING:
     from data.prepare import Utkface
@@ -31,7 +30,7 @@ ABOUT = {
 
 
 def prepare_utkface(settings: "Utkface") -> Path:
-    """Make the set `settings.data`: pictures copied byte by byte, metadata.csv, labels_published.csv; returns its folder.
+    """Make the set `settings.data`: pictures byte by byte, metadata.csv, labels_published.csv; returns its folder.
 
     Raises
     ------
@@ -45,7 +44,7 @@ def prepare_utkface(settings: "Utkface") -> Path:
     left_out: dict[str, str] = {}
     with new_pictures(folder, settings.force) as images:
         source = download(settings.source, folder) if is_address(settings.source) else Path(settings.source)
-        for member in tqdm(members(source), "copying", total(source), unit="file", leave=False):
+        for member in progress(members(source), "copying", total(source), "file"):
             reason = _copy(member, images, rows)
             if reason:
                 left_out[member.name] = reason

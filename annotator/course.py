@@ -1,0 +1,96 @@
+"""What is settled before a session begins: which faces, in which order, how large, by which keys."""
+
+import math
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from annotator import plan
+from annotator.plan import Planned
+from annotator.settings import Settings
+from data.decoding import decode
+from data.images import ImageSet
+from sessions import Run, shown_first
+
+PRACTICE_SEED = 7_531_902  # of the drawn faces for practice; no image set is drawn with it
+PRACTICE_SIZE = 256
+
+
+@dataclass(frozen=True)
+class Course:
+    """One session of one subject."""
+
+    settings: Settings
+    subject: str
+    images: ImageSet
+    faces: list[str]
+    """All faces of this subject, also of earlier and later runs."""
+    responses: dict[str, str]
+    """Key name to response, from left to right."""
+    practice: list[Planned]
+    trials: list[Planned]
+    """What is still to be shown."""
+    done: int
+    """Trials of earlier runs."""
+    seed: int
+    """Of the order, the repeats and the jitter."""
+
+    @property
+    def total(self) -> int:
+        return self.done + len(self.trials)
+
+    def load(self, planned: Planned) -> Image.Image:
+        """The picture of a trial. Raises BadPicture."""
+        if planned.trial_type != "practice":
+            return decode(self.images.path(planned.image))
+        from data.drawn import draw, identity
+
+        number = self.practice.index(planned)
+        smile = (-1) ** number * (0.9 - 0.4 * (number % 3) / 2)  # clear cases, in turn
+        return Image.fromarray(draw(identity(number, PRACTICE_SEED), smile, PRACTICE_SIZE))
+
+
+def settle(settings: Settings, subject: str, images: ImageSet, earlier: Sequence[Run], seen: Iterable[str]) -> Course:
+    """The course of the next session.
+
+    Parameters
+    ----------
+    earlier : the runs of this subject on these images; seed and faces stay what they were.
+    seen : for the balanced design, one image name per face that any subject was shown.
+    """
+    if settings.seed is not None:
+        seed = settings.seed
+    else:
+        seed = earlier[0].sidecar["Seed"] if earlier else secrets.randbelow(2**31)
+    if settings.images is not None:
+        faces = plan.read_list(settings.images, images.names)[: settings.limit]
+    elif settings.design == "fixed":
+        faces = shown_first(images.names, settings.limit)
+    elif earlier:
+        faces = [name for name in earlier[0].sidecar["ImageSHA256"] if name in images.names]
+    else:
+        faces = plan.least_seen(images.names, seen, settings.limit, seed)
+    planned = plan.order(faces, seed, settings.repeats)
+    trials = plan.remaining(planned, (row for run in earlier for row in run.rows()))
+    return Course(
+        settings=settings,
+        subject=subject,
+        images=images,
+        faces=faces,
+        responses=plan.responses(subject, settings.keys),
+        practice=[] if earlier else [Planned(f"practice-{i + 1:02d}", "practice") for i in range(settings.practice)],
+        trials=trials,
+        done=len(planned) - len(trials),
+        seed=seed,
+    )
+
+
+def face_height(settings: Settings, screen: tuple[int, int]) -> int:
+    """Height of a face in pixels on a screen of (width, height) pixels."""
+    width, height = screen
+    if settings.face_degrees is None or settings.screen_width_cm is None or settings.distance_cm is None:
+        return max(1, round(settings.face_height * height))
+    cm = 2 * settings.distance_cm * math.tan(math.radians(settings.face_degrees) / 2)
+    return max(1, min(height, round(cm * width / settings.screen_width_cm)))

@@ -1,0 +1,190 @@
+"""Pages, the fixation cross and single words as pictures (Pillow), a pure function of what they say and of the screen.
+
+Lengths are in units of a ninetieth of the screen's height, so that a page looks the same from 1024 x 768 to 4K.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from annotator.page import Key, Page
+
+FONTS = Path(__file__).parent / "fonts"
+COLUMN = 96.0  # width of a page's content
+LINE = 1.5  # distance between lines, in font sizes
+SMOOTH = 4  # shapes are drawn this much larger and reduced, for smooth edges
+
+Colour = tuple[int, int, int]
+
+
+class Artist:
+    """Draws for one screen.
+
+    Parameters
+    ----------
+    size : width and height of the screen in pixels.
+    grey : level of the background, 0 to 255; the inks keep their distance from it.
+    font : a font file in place of the project's own.
+    """
+
+    def __init__(self, size: tuple[int, int], grey: int, font: Path | None = None) -> None:
+        self.size = size
+        self.unit = min(size[0] / 120, size[1] / 90)
+        self.fonts = {bold: font or FONTS / f"Inter-{'SemiBold' if bold else 'Regular'}.otf" for bold in (False, True)}
+        self.background = (grey,) * 3
+        toward = 255 if grey < 128 else 0
+        self.strong, self.plain, self.faint, self.rim, self.cap = (
+            (round(grey + share * (toward - grey)),) * 3 for share in (0.94, 0.74, 0.52, 0.30, 0.08)
+        )
+        self._font = lru_cache(maxsize=None)(self._load_font)
+
+    def page(self, page: Page) -> Image.Image:
+        """The whole screen."""
+        blocks: list[tuple[float, Image.Image]] = [(0, self.text(page.title, 6.0, self.strong, bold=True))]
+        blocks += [(3.0 if i == 0 else 1.6, self.text(p, 3.0, self.plain)) for i, p in enumerate(page.paragraphs)]
+        if page.legend:
+            blocks.append((6.0, self._row([self._legend_key(key) for key in page.legend], gap=10)))
+        if page.entry is not None:
+            blocks.append((5.0, self._entry(page.entry)))
+        if page.figures:
+            blocks.append((6.0, self._row([self._figure(*figure) for figure in page.figures], gap=9)))
+        if page.progress is not None:
+            blocks.append((6.0, self._progress(*page.progress)))
+        if page.note:
+            blocks.append((4.0, self.text(page.note, 2.2, self.faint)))
+        screen = Image.new("RGB", self.size, self.background)
+        foot = self.px(14 if page.actions else 0)
+        height = sum(self.px(gap) + block.height for gap, block in blocks)
+        y = max(0, (self.size[1] - foot - height) // 2)
+        for gap, block in blocks:
+            y += self.px(gap)
+            screen.paste(block, ((self.size[0] - block.width) // 2, y))
+            y += block.height
+        if page.actions:
+            row = self._row([self._action(key) for key in page.actions], gap=7)
+            screen.paste(row, ((self.size[0] - row.width) // 2, self.size[1] - self.px(7) - row.height // 2))
+        return screen
+
+    def cross(self) -> Image.Image:
+        """The fixation cross."""
+        arm, thickness = self.px(1.8), max(2, self.px(0.4))
+        side = 2 * arm + thickness
+        cross = Image.new("RGB", (side, side), self.background)
+        draw = ImageDraw.Draw(cross)
+        draw.rectangle((arm, 0, arm + thickness - 1, side), self.plain)
+        draw.rectangle((0, arm, side, arm + thickness - 1), self.plain)
+        return cross
+
+    def text(self, text: str, size: float, ink: Colour, bold: bool = False) -> Image.Image:
+        """`text` centred in as few lines as the column allows, the lines of about equal length."""
+        font = self._font(size, bold)
+        lines = self._wrap(text, font)
+        step = round(LINE * font.size)
+        block = Image.new("RGB", (self.px(COLUMN), step * len(lines)), self.background)
+        draw = ImageDraw.Draw(block)
+        for i, line in enumerate(lines):
+            draw.text((block.width / 2, step * (i + 0.5)), line, ink, font, anchor="mm")
+        return block
+
+    def px(self, units: float) -> int:
+        return round(units * self.unit)
+
+    def _load_font(self, size: float, bold: bool) -> ImageFont.FreeTypeFont:
+        return ImageFont.truetype(self.fonts[bold], self.px(size))
+
+    def _wrap(self, text: str, font: ImageFont.FreeTypeFont) -> list[str]:
+        width = float(self.px(COLUMN))
+        lines = fill_lines(text, font, width)
+        while len(lines) > 1 and len(narrower := fill_lines(text, font, width * 0.97)) == len(lines):
+            width, lines = width * 0.97, narrower
+        return lines
+
+    def _keycap(self, label: str, height: float) -> Image.Image:
+        font = self._font(height * (0.46 if len(label) == 1 else 0.40), True)
+        tall = self.px(height)
+        wide = tall if len(label) == 1 else round(font.getlength(label)) + tall * 4 // 5
+        cap = Image.new("RGB", (wide * SMOOTH, tall * SMOOTH), self.background)
+        draw = ImageDraw.Draw(cap)
+        edge, radius = max(1, round(tall * 0.022)) * SMOOTH, tall * SMOOTH // 6
+        lip = round(tall * 0.07) * SMOOTH  # the front of the key, seen below its top
+        draw.rounded_rectangle((0, 0, cap.width - 1, cap.height - 1), radius, self.rim)
+        draw.rounded_rectangle((edge, edge, cap.width - 1 - edge, cap.height - 1 - lip), radius - edge, self.cap)
+        cap = cap.reduce(SMOOTH)
+        middle = (wide / 2, (tall - lip / SMOOTH) / 2)
+        ImageDraw.Draw(cap).text(middle, label, self.strong, font, anchor="mm")
+        return cap
+
+    def _legend_key(self, key: Key) -> Image.Image:
+        return self._column([self._keycap(key.cap, 12), self._line(key.meaning, 3.2, self.strong, bold=True)], gap=1.5)
+
+    def _action(self, key: Key) -> Image.Image:
+        return self._row([self._keycap(key.cap, 5), self._line(key.meaning, 2.5, self.plain)], gap=1.5)
+
+    def _figure(self, value: str, caption: str) -> Image.Image:
+        return self._column([self._line(value, 7, self.strong, bold=True), self._line(caption, 2.5, self.faint)], gap=0)
+
+    def _entry(self, typed: str) -> Image.Image:
+        words = self._line(typed or " ", 7, self.strong, bold=True)
+        field = Image.new("RGB", (self.px(24), words.height + self.px(0.8)), self.background)
+        field.paste(words, ((field.width - words.width) // 2, 0))
+        draw = ImageDraw.Draw(field)
+        draw.rectangle((0, field.height - max(2, self.px(0.3)), field.width, field.height), self.rim)
+        return field
+
+    def _progress(self, share: float, words: str) -> Image.Image:
+        width, height = self.px(56) * SMOOTH, self.px(1.0) * SMOOTH
+        bar = Image.new("RGB", (width, height), self.background)
+        draw = ImageDraw.Draw(bar)
+        draw.rounded_rectangle((0, 0, width - 1, height - 1), height // 2, self.cap)
+        draw.rounded_rectangle((0, 0, max(height, round(width * share)) - 1, height - 1), height // 2, self.plain)
+        return self._column([bar.reduce(SMOOTH), self._line(words, 2.5, self.faint)], gap=1.2)
+
+    def _line(self, text: str, size: float, ink: Colour, bold: bool = False) -> Image.Image:
+        font = self._font(size, bold)
+        line = Image.new("RGB", (round(font.getlength(text)), round(LINE * font.size)), self.background)
+        ImageDraw.Draw(line).text((0, line.height / 2), text, ink, font, anchor="lm")
+        return line
+
+    def _row(self, parts: Sequence[Image.Image], gap: float) -> Image.Image:
+        space = self.px(gap)
+        row = Image.new(
+            "RGB",
+            (sum(p.width for p in parts) + space * (len(parts) - 1), max(p.height for p in parts)),
+            self.background,
+        )
+        x = 0
+        for part in parts:
+            row.paste(part, (x, (row.height - part.height) // 2))
+            x += part.width + space
+        return row
+
+    def _column(self, parts: Sequence[Image.Image], gap: float) -> Image.Image:
+        space = self.px(gap)
+        column = Image.new(
+            "RGB",
+            (max(p.width for p in parts), sum(p.height for p in parts) + space * (len(parts) - 1)),
+            self.background,
+        )
+        y = 0
+        for part in parts:
+            column.paste(part, ((column.width - part.width) // 2, y))
+            y += part.height + space
+        return column
+
+
+def fill_lines(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]:
+    """Words of `text` in lines of at most `width` pixels; a word that is longer, such as a path, is broken."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and font.getlength(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+            continue
+        if lines[-1]:
+            lines.append("")
+        for letter in word:
+            if font.getlength(lines[-1] + letter) > width:
+                lines.append("")
+            lines[-1] += letter
+    return lines

@@ -1,0 +1,142 @@
+"""The session as a subject meets it: consent, questions, instructions, practice, faces in blocks, thank-you."""
+
+import random
+from collections.abc import Iterator
+from functools import partial
+
+from PIL import Image
+
+from annotator import slide
+from annotator.course import Course, face_height
+from annotator.host import Host, Leave
+from annotator.page import compose
+from annotator.pictures import Loader, Pictures
+from annotator.plan import Planned
+from annotator.record import Record
+from annotator.results import summarise
+from annotator.slide import Escape, Slide
+from annotator.trial import Trial
+from data.decoding import BadPicture
+from sessions import runs
+
+FEEDBACK_S = 0.8
+SECONDS_PER_TRIAL = 2.0  # for the duration that the subject is told
+
+
+class Experiment:
+    """One session of one subject."""
+
+    def __init__(self, course: Course, host: Host, record: Record) -> None:
+        self.course = course
+        self.host = host
+        self.record = record
+        self.jitter = random.Random(course.seed)
+        self.cross = host.artist.cross()
+
+    def run(self) -> None:
+        """Everything from the welcome to the goodbye; leaving early is a normal end.
+
+        Raises
+        ------
+        WindowClosed
+        """
+        self.host.progress = (self.course.done, self.course.total)
+        try:
+            self._introduce()
+            self._practise()
+            self._judge()
+        except Leave:
+            self._close("goodbye")
+        else:
+            self._close("thank_you")
+
+    def _introduce(self) -> None:
+        course, host = self.course, self.host
+        if course.done:
+            host.turn(compose(host.texts, "welcome_back", progress=host.progress))
+        else:
+            minutes = max(2, round(course.total * SECONDS_PER_TRIAL / 60))
+            page = compose(
+                host.texts,
+                "consent",
+                (("space", "agree"), ("escape", "leave")),
+                subject=course.subject,
+                faces=course.total,
+                minutes=minutes,
+            )
+            if host.ask(page) == slide.ESCAPE:
+                raise Leave
+        host.turn(compose(host.texts, "instructions", responses=course.responses))
+
+    def _practise(self) -> None:
+        if not self.course.practice:
+            return
+        actions = (("space", "start"), ("escape", "pause"))
+        self.host.turn(compose(self.host.texts, "practice", actions, self.course.responses))
+        for shown in self._show(self.course.practice):
+            outcome = shown.outcome
+            if outcome.early_press_s is not None:
+                word = "early"
+            elif outcome.response_time_s is None:
+                word = "missed"
+            else:
+                word = "slow" if outcome.response_time_s > self.course.settings.slow_s else "good"
+            self.host.say("feedback", word, FEEDBACK_S)
+
+    def _judge(self) -> None:
+        course, host = self.course, self.host
+        actions = (("space", "start"), ("escape", "pause"))
+        host.turn(compose(host.texts, "ready", actions, course.responses, block=course.settings.block))
+        for done, _ in enumerate(self._show(course.trials), start=1):
+            if done % course.settings.block == 0 and done < len(course.trials):
+                host.turn(compose(host.texts, "break", progress=host.progress))
+
+    def _show(self, trials: list[Planned]) -> Iterator[Slide]:
+        """Show and record one trial after the other; a picture that cannot be read is named and left out."""
+        screen = self.host.screen
+        loaders: list[Loader] = [partial(self.course.load, planned) for planned in trials]
+        with Pictures(loaders, face_height(self.course.settings, screen.size), screen.size[0]) as pictures:
+            for planned in trials:
+                try:
+                    picture = pictures.next()
+                except BadPicture as error:
+                    print(f"left out {planned.image}: {error}")
+                    continue
+                yield self._show_one(planned, picture, pictures)
+
+    def _show_one(self, planned: Planned, picture: Image.Image, pictures: Pictures) -> Slide:
+        host = self.host
+        while True:
+            trial = Trial(self.course.responses, self.course.settings.timeout_s, host.held)
+            fixation_s = self.jitter.uniform(*self.course.settings.fixation_s)
+            try:
+                shown = slide.show(
+                    host.screen, host.subject, planned.image, picture, self.cross, trial, fixation_s, pictures.quiet()
+                )
+            except Escape:
+                host.pause()
+                continue
+            host.held = trial.held
+            self.record.add(planned, shown)
+            if planned.trial_type != "practice":
+                done, total = host.progress
+                host.progress = (done + 1, total)
+            if isinstance(shown.stop, Escape):
+                host.pause()
+            elif shown.stop is not None:
+                raise shown.stop
+            return shown
+
+    def _close(self, section: str) -> None:
+        host, run = self.host, self.record.run
+        earlier = runs(run.folder, run.subject, run.sidecar["ImageSet"])
+        results = summarise(row for one in earlier for row in one.rows())
+        figures = []
+        if results.median_s is not None:
+            figures.append((f"{results.median_s:.2f} s", host.texts.get("results", "median")))
+        if results.consistency is not None:
+            figures.append((f"{results.consistency:.0%}", host.texts.get("results", "consistency")))
+        if results.trials:
+            figures.append((str(results.misses), host.texts.get("results", "misses")))
+        note = str(run.path) if self.record.rows else ""
+        host.ask(compose(host.texts, section, (("space", "close"),), figures=tuple(figures), note=note))

@@ -1,0 +1,81 @@
+"""A page between trials, as data: what is written on it and which keys it shows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from annotator.texts import Texts
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of the keyboard and what it does."""
+
+    name: str
+    """As in `Press.key`."""
+    cap: str
+    """What is written on it."""
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything but the title may be missing."""
+
+    title: str
+    paragraphs: tuple[str, ...] = ()
+    legend: tuple[Key, ...] = ()
+    """Keys drawn large, side by side."""
+    entry: str | None = None
+    """What has been typed into a field so far."""
+    figures: tuple[tuple[str, str], ...] = ()
+    """Results and their captions."""
+    progress: tuple[float, str] | None = None
+    """The share that is done, and words for it."""
+    note: str = ""
+    """Small print."""
+    actions: tuple[Key, ...] = ()
+    """The keys that end the page, at its foot."""
+
+
+def compose(
+    texts: Texts,
+    section: str,
+    actions: tuple[tuple[str, str], ...] = (("space", "continue"), ("escape", "pause")),
+    responses: Mapping[str, str] | None = None,
+    progress: tuple[int, int] | None = None,
+    entry: str | None = None,
+    figures: tuple[tuple[str, str], ...] = (),
+    note: str = "",
+    **values: object,
+) -> Page:
+    """The page of `section` in a text file, with `values` for the braces in its text.
+
+    Parameters
+    ----------
+    actions : key names, and the words in [actions] for what they do.
+    responses : key name to response, where the page shows the response keys.
+    progress : trials done, and all trials.
+    """
+    paragraphs = texts.get(section, "text", **values).split("\n\n")
+    return Page(
+        title=texts.get(section, "title"),
+        paragraphs=tuple(paragraph for paragraph in paragraphs if paragraph),
+        legend=tuple(Key(name, cap(texts, name), texts.get("keys", word)) for name, word in (responses or {}).items()),
+        entry=entry,
+        figures=figures,
+        progress=progress
+        and (progress[0] / progress[1], texts.get("progress", "words", done=progress[0], total=progress[1])),
+        note=note,
+        actions=tuple(Key(name, cap(texts, name), texts.get("actions", word)) for name, word in actions),
+    )
+
+
+def question(texts: Texts, section: str) -> Page:
+    """A question with one key per answer, which may be skipped."""
+    legend = tuple(Key(name, cap(texts, name), meaning) for name, meaning in texts.choices(section).items())
+    return replace(compose(texts, section, (("return", "skip"), ("escape", "pause"))), legend=legend)
+
+
+def cap(texts: Texts, key: str) -> str:
+    """What is written on a key."""
+    return str(texts.content["keys"].get(key, key.capitalize()))

@@ -1,0 +1,88 @@
+"""Which faces a subject sees and in which order: shuffling, repeats, key sides, and what is left after earlier runs."""
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from shell import UserError
+
+REPEAT_DISTANCE = 20  # trials at least between the two showings of a face, so that few remember their answer
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One trial to come."""
+
+    image: str
+    trial_type: str
+    """practice, main or repeat."""
+
+
+def order(images: Iterable[str], seed: int, repeats: float = 0.0) -> list[Planned]:
+    """All `images` shuffled, and the share `repeats` of them shown once more, at least `REPEAT_DISTANCE` trials later.
+
+    The same images, seed and share always give the same list. Sets too small for the distance repeat fewer faces.
+    """
+    rng = random.Random(seed)
+    main = sorted(images)
+    rng.shuffle(main)
+    early_enough = range(max(0, len(main) - REPEAT_DISTANCE))
+    again: dict[int, list[Planned]] = {}
+    for first in sorted(rng.sample(early_enough, min(round(repeats * len(main)), len(early_enough)))):
+        after = rng.randrange(first + REPEAT_DISTANCE, len(main))
+        again.setdefault(after, []).append(Planned(main[first], "repeat"))
+    trials: list[Planned] = []
+    for position, image in enumerate(main):
+        trials += [Planned(image, "main"), *again.get(position, [])]
+    return trials
+
+
+def remaining(trials: Sequence[Planned], rows: Iterable[Mapping[str, str]]) -> list[Planned]:
+    """What is left of `trials` when the trials of `rows` (with `image` and `trial_type`) are done."""
+    done = {(row["image"], row["trial_type"]) for row in rows}
+    return [trial for trial in trials if (trial.image, trial.trial_type) not in done]
+
+
+def least_seen(images: Iterable[str], seen: Iterable[str], limit: int, seed: int) -> list[str]:
+    """The `limit` images that stand least often in `seen`; chance, by `seed`, decides between equals."""
+    counts = Counter(seen)
+    shuffled = sorted(images)
+    random.Random(seed).shuffle(shuffled)
+    return sorted(shuffled, key=lambda image: counts[image])[:limit]
+
+
+def responses(subject: str, keys: tuple[str, str] | None) -> dict[str, str]:
+    """Key name to response, the left key first.
+
+    `keys` are those for not smiley and smiley, given by the user; without them F and J, and which of the two means
+    smiley depends on the subject's id, so that sides are balanced over subjects and the same at every return.
+    """
+    if keys is not None:
+        return {keys[0]: "not-smiley", keys[1]: "smiley"}
+    if hashlib.sha256(subject.lower().encode()).digest()[0] % 2:
+        return {"f": "smiley", "j": "not-smiley"}
+    return {"f": "not-smiley", "j": "smiley"}
+
+
+def read_list(path: Path, names: Iterable[str]) -> list[str]:
+    """The images named in a text file, one per line.
+
+    Raises
+    ------
+    UserError
+        A line names no image of the set, or one twice.
+    """
+    known = set(names)
+    images: list[str] = []
+    for row, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        image = line.strip()
+        if image and image not in known:
+            raise UserError(f"{path}, row {row}: {image!r} is no picture of the image set.")
+        if image in images:
+            raise UserError(f"{path}, row {row}: {image!r} stands in a row above.")
+        if image:
+            images.append(image)
+    return images

@@ -1,0 +1,81 @@
+"""From what happened on the screen to the session file."""
+
+import time
+
+from annotator.host import Host, Leave
+from annotator.page import compose
+from annotator.plan import Planned
+from annotator.sidecar import now
+from annotator.slide import ESCAPE, Slide
+from sessions import RunWriter
+
+UNKNOWN_REFRESH_S = 1 / 60  # where flips do not wait for the display
+
+COLUMNS = {
+    "fixation_duration": "From the fixation cross to the face, in seconds.",
+    "onset_delay": "How much later than planned the face came, in seconds.",
+    "press_duration": "From the press of the answering key to its release, in seconds; n/a where it was held for more "
+    "than half a second.",
+    "ended_by": "press, timeout, or interruption (the subject paused, or the program was closed).",
+    "key_source": "What took the time of the press: x-server (the stamp of the X server), wake-up (the moment at which "
+    "the program woke up for it), or simulation.",
+}
+
+
+class Record:
+    """The rows of one run, which starts now; what cannot be written is kept, shown and tried again."""
+
+    def __init__(self, run: RunWriter, host: Host) -> None:
+        self.run = run
+        self.host = host
+        self.start_s = time.perf_counter()
+        self.rows: list[dict[str, str | float | None]] = []
+
+    def add(self, planned: Planned, slide: Slide) -> None:
+        """Write one trial and return when it is on the disk.
+
+        Raises
+        ------
+        Leave
+            The disk does not take it and the subject gives up.
+        """
+        outcome = slide.outcome
+        row: dict[str, str | float | None] = {
+            "trial": len(self.rows) + 1,
+            "trial_type": planned.trial_type,
+            "image": planned.image,
+            "response": outcome.response,
+            "response_time": outcome.response_time_s,
+            "early_press": outcome.early_press_s,
+            "face_onset": slide.onset_s - self.start_s,
+            "fixation_duration": slide.fixation_s,
+            "onset_delay": slide.delay_s,
+            "press_duration": outcome.press_duration_s,
+            "ended_by": outcome.ended_by,
+            "key_source": outcome.key_source,
+        }
+        while True:
+            try:
+                self.run.write(**row)
+                break
+            except OSError as error:
+                page = compose(
+                    self.host.texts,
+                    "cannot_write",
+                    (("space", "retry"), ("escape", "leave")),
+                    note=f"{self.run.path}: {error.strerror}",
+                )
+                if self.host.ask(page) == ESCAPE:
+                    print(f"not saved, {self.run.path}: {error.strerror}: {row}")
+                    raise Leave from error
+        self.rows.append(row)
+
+    def finish(self) -> None:
+        """Add to the sidecar what is known only at the end."""
+        refresh_s = self.host.screen.refresh_s
+        late_s = 1.5 * (refresh_s if refresh_s > 0 else UNKNOWN_REFRESH_S)
+        late = sum(float(row["onset_delay"] or 0) > late_s for row in self.rows)
+        try:
+            self.run.update(EndTime=now(), StartClock=self.start_s, FlipsOfFaces=len(self.rows), LateFlips=late)
+        except OSError as error:
+            print(f"note: {self.run.path.with_suffix('.json')} could not be completed: {error.strerror}.")

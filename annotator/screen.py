@@ -1,0 +1,190 @@
+"""The window: pixels onto it, keys out of it, each with its time. The only file that knows pygame.
+
+All times are seconds of `time.perf_counter`.
+"""
+
+import math
+import os
+import signal
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from types import TracebackType
+from typing import Self
+
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")  # a detour through a texture: 4 ms a flip instead of 0.1
+
+import pygame
+from PIL import Image
+
+from annotator.key_stamps import WAKE_UP, X_SERVER, KeyStamps
+from annotator.trial import Press
+from shell import UserError
+
+clock: Callable[[], float] = time.perf_counter
+
+SLICE_S = 0.2  # a blocking wait returns this often, so that Python can run its signal handlers
+WINDOW_SHARE = 0.75  # of the desktop, with --windowed
+BLOCKS_S = 0.002  # flips that return sooner than this do not wait for the display, whatever was asked for
+
+
+class WindowClosed(Exception):
+    """The window was closed, or the process was told to end."""
+
+
+class Screen:
+    """An open window, as a context manager.
+
+    Raises
+    ------
+    UserError
+        No window can be opened, or there is no such monitor.
+    """
+
+    def __init__(self, windowed: bool = False, monitor: int = 1, grey: int = 40) -> None:
+        self.windowed = windowed
+        self.monitor = monitor
+        self.grey = grey
+        self.vsync = False
+        self.refresh_s = math.nan
+        """Median interval between flips that wait for the display; NaN where they do not."""
+        self.refresh_sd_s = math.nan
+        self._stamps: KeyStamps | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            pygame.display.init()
+            self._surface = self._open()
+        except pygame.error as error:
+            pygame.display.quit()
+            raise UserError(f"no window can be opened here ({error}); a graphical desktop is needed.") from None
+        pygame.display.set_caption("Smiley or not smiley")
+        pygame.mouse.set_visible(False)
+        pygame.key.stop_text_input()  # an input method would hold keys back
+        pygame.event.set_blocked(None)
+        pygame.event.set_allowed([pygame.KEYDOWN, pygame.KEYUP, pygame.QUIT, pygame.WINDOWEXPOSED])
+        try:
+            self._stamps = KeyStamps(pygame.event.__file__)
+        except (OSError, AttributeError):
+            print("note: SDL does not tell when a key was pressed; the moment of waking up for it is taken.")
+        self._handlers = {sign: signal.signal(sign, _close_window) for sign in (signal.SIGTERM, signal.SIGINT)}
+        self.draw()
+        self.flip()
+        if self.vsync:
+            self._measure_refresh()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for sign, handler in self._handlers.items():
+            signal.signal(sign, handler)
+        if self._stamps is not None:
+            self._stamps.close()
+        pygame.display.quit()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self._surface.get_size()
+
+    @property
+    def key_source(self) -> str:
+        """What is expected to time the keys; each press says what did."""
+        return X_SERVER if self._stamps is not None and pygame.display.get_driver() == "x11" else WAKE_UP
+
+    @property
+    def versions(self) -> dict[str, str]:
+        return {"pygame": pygame.version.ver, "SDL": ".".join(map(str, pygame.get_sdl_version()))}
+
+    def check_keys(self, names: Iterable[str]) -> None:
+        """Raise UserError for a name that no key has."""
+        for name in names:
+            try:
+                pygame.key.key_code(name)
+            except ValueError:
+                raise UserError(
+                    f"--keys {name}: no key is called so; expected names such as f, left or space."
+                ) from None
+
+    def draw(self, picture: Image.Image | None = None) -> None:
+        """Lay `picture` (RGB) on the middle of an empty background; `flip` shows it."""
+        self._surface.fill((self.grey,) * 3)
+        if picture is not None:
+            image = pygame.image.frombytes(picture.tobytes(), picture.size, "RGB")
+            self._surface.blit(image, image.get_rect(center=self._surface.get_rect().center))
+
+    def settle(self, due_s: float) -> None:
+        """Flip the same again until just before `due_s`: a first flip may return at once, only the next ones wait."""
+        while self.vsync and clock() < due_s - 1.5 * self.refresh_s:
+            pygame.display.flip()
+
+    def flip(self, due_s: float = 0.0) -> float:
+        """Show what was drawn, not before `due_s`, and return the time at which that was done."""
+        if not self.vsync:
+            time.sleep(max(0.0, due_s - clock()))
+        pygame.display.flip()
+        return clock()
+
+    def wait_for_press(self, deadline_s: float = math.inf) -> Press | None:
+        """The next key that goes down or up, or None when it is `deadline_s`, to the millisecond.
+
+        Raises
+        ------
+        WindowClosed
+        """
+        while True:
+            left_s = min(deadline_s - clock(), SLICE_S)
+            event = pygame.event.wait(int(left_s * 1000)) if left_s >= 0.001 else pygame.event.poll()
+            received_s = clock()
+            if event.type in (pygame.KEYDOWN, pygame.KEYUP):
+                return self._press(event, received_s)
+            if event.type == pygame.QUIT:
+                raise WindowClosed
+            if event.type == pygame.WINDOWEXPOSED:
+                pygame.display.flip()
+            if event.type == pygame.NOEVENT and deadline_s - received_s < 0.001:
+                return None
+
+    def _press(self, event: pygame.Event, received_s: float) -> Press:
+        name = pygame.key.name(event.key).strip("[]")  # the digits of the keypad are called [0] to [9]
+        down = event.type == pygame.KEYDOWN
+        stamp = self._stamps.pop(event.scancode, down) if self._stamps is not None else None
+        if stamp is None:
+            return Press(name, received_s, WAKE_UP, down)
+        return Press(name, stamp.time_s, stamp.source, down)
+
+    def _open(self) -> pygame.Surface:
+        desktops = pygame.display.get_desktop_sizes()
+        if not 1 <= self.monitor <= len(desktops):
+            raise UserError(f"--monitor {self.monitor}: expected 1 to {len(desktops)}, the monitors of this machine.")
+        display = self.monitor - 1
+        width, height = desktops[display]
+        if self.windowed:
+            return pygame.display.set_mode((int(width * WINDOW_SHARE), int(height * WINDOW_SHARE)), display=display)
+        if pygame.display.get_desktop_refresh_rates()[display]:  # 0: a virtual display, which never refreshes
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error")  # pygame warns where only its slow renderer is to be had
+                    flags = pygame.FULLSCREEN | pygame.SCALED
+                    surface = pygame.display.set_mode((width, height), flags, display=display, vsync=1)
+                self.vsync = True
+                return surface
+            except (pygame.error, Warning):
+                pygame.display.quit()
+                pygame.display.init()
+        return pygame.display.set_mode((width, height), pygame.FULLSCREEN, display=display)
+
+    def _measure_refresh(self, flips: int = 60) -> None:
+        times_s = [self.flip() for _ in range(flips)]
+        intervals_s = [after - before for before, after in pairwise(times_s[10:])]
+        self.refresh_s = statistics.median(intervals_s)
+        self.refresh_sd_s = statistics.stdev(intervals_s)
+        self.vsync = self.refresh_s > BLOCKS_S
+
+
+def _close_window(*_: object) -> None:
+    pygame.event.post(pygame.Event(pygame.QUIT))

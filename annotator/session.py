@@ -1,0 +1,100 @@
+"""One session from the command line to the session file: opens what is needed, in order, and closes it again."""
+
+from collections.abc import Iterator, Sequence
+
+import sessions
+from annotator.course import settle
+from annotator.experiment import Experiment
+from annotator.host import Host
+from annotator.record import COLUMNS, Record
+from annotator.screen import Screen, WindowClosed
+from annotator.settings import Settings
+from annotator.sidecar import describe_course, describe_screen
+from annotator.subjects import Person, SimulatedSubject
+from annotator.texts import open_texts
+from data.images import DEFAULT, ImageSet, open_set
+from sessions.files import subjects
+from shell import UserError
+
+
+def record(settings: Settings, subject: str) -> None:
+    """Run one session of `subject` and say where it lies.
+
+    Raises
+    ------
+    UserError
+        Before anything is shown: something that the settings ask for is not there.
+    """
+    texts = open_texts(settings.texts)
+    images = open_or_draw(settings)
+    earlier = earlier_runs(settings, subject, images)
+    course = settle(settings, subject, images, earlier, faces_seen(settings, images))
+    if not course.trials:
+        print(f"{subject} has seen all {len(course.faces)} faces; a larger --limit adds some.")
+        return
+    truth = standardised_truth(settings) if settings.simulate else {}
+    with (
+        sessions.RunWriter(
+            settings.sessions, subject, images.name, describe_course(course, earlier, texts), COLUMNS
+        ) as run,
+        Screen(settings.windowed, settings.monitor, settings.grey) as screen,
+    ):
+        screen.check_keys(course.responses)
+        run.update(**describe_screen(screen, course))
+        person = SimulatedSubject(screen, truth, course.responses, course.seed) if settings.simulate else Person(screen)
+        host = Host(screen, person, texts)
+        trials = Record(run, host)
+        try:
+            Experiment(course, host, trials).run()
+        except WindowClosed:
+            print("The window was closed.")
+        finally:
+            trials.finish()
+    if trials.rows:
+        print(f"{run.path}: {len(trials.rows)} trials.")
+        option = "" if images.folder == DEFAULT else f" --data {images.folder}"
+        print(f"Next: python -m labeling.build{option}")
+    else:
+        print("Nothing was shown, nothing is recorded.")
+
+
+def open_or_draw(settings: Settings) -> ImageSet:
+    """The image set; the default one is drawn first where it is not there."""
+    if settings.data == DEFAULT and not (DEFAULT / "images").is_dir():
+        from data.drawn_set import prepare_drawn
+        from data.prepare import Drawn
+
+        print(f"{DEFAULT} is not there yet: drawing its faces first, once.")
+        prepare_drawn(Drawn())
+    return open_set(settings.data)
+
+
+def earlier_runs(settings: Settings, subject: str, images: ImageSet) -> Sequence[sessions.Run]:
+    """What this subject has done on these images.
+
+    Raises
+    ------
+    UserError
+        A person would go on where a simulated observer stopped, or the other way round.
+    """
+    earlier = sessions.runs(settings.sessions, subject, images.name)
+    for run in earlier:
+        if run.sidecar["Simulated"] != settings.simulate:
+            who = "a simulated observer" if run.sidecar["Simulated"] else "a person"
+            raise UserError(f"{run.path}: {who} recorded this; choose another --subject.")
+    return earlier
+
+
+def faces_seen(settings: Settings, images: ImageSet) -> Iterator[str]:
+    """One image name per face that was shown to any subject."""
+    for subject in subjects(settings.sessions):
+        for run in sessions.runs(settings.sessions, subject, images.name):
+            yield from (row["image"] for row in run.rows() if row["trial_type"] == "main")
+
+
+def standardised_truth(settings: Settings) -> dict[str, float]:
+    """The true smile of each image with mean 0 and sd 1, as a simulated observer takes it."""
+    from sessions.simulate import read_truth
+
+    truth = read_truth(settings.data, "true_smile")
+    return {str(name): float(smile) for name, smile in ((truth - truth.mean()) / truth.std(ddof=0)).items()}

@@ -1,0 +1,81 @@
+"""The flags of `python -m annotator`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from data.images import DEFAULT
+from shell import UserError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Show faces to one subject, who presses smiley or not smiley, and record every answer."""
+
+    subject: str | None = None
+    """Who looks: letters and digits, such as alice or p07. The same subject goes on where the last run stopped."""
+    data: Path = DEFAULT
+    """The image set."""
+    sessions: Path = Path("sessions")
+    """Where the session files go."""
+    limit: int = 200
+    """How many faces: the first ones of a list that is the same for all subjects."""
+    images: Path | None = None
+    """A text file with one image name per line, in place of that list."""
+    design: Literal["fixed", "balanced"] = "fixed"
+    """balanced takes the faces that were shown least often so far, for many subjects on a large set."""
+    repeats: float = 0.1
+    """Share of the faces that is shown a second time, to see how consistent the subject is."""
+    practice: int = 6
+    """Practice trials, on faces that are in no set."""
+    block: int = 50
+    """Faces between two breaks."""
+    keys: tuple[str, str] | None = None
+    """The keys for not smiley and for smiley. Without this F and J; the subject's id decides which is which."""
+    fixation_s: tuple[float, float] = (0.5, 1.0)
+    """Shortest and longest time of the cross before a face."""
+    timeout_s: float = 3.0
+    """How long a face waits for an answer."""
+    slow_s: float = 1.2
+    """Practice answers that take longer are followed by "a little faster"."""
+    face_height: float = 0.5
+    """Height of a face, as a share of the screen's."""
+    face_degrees: float | None = None
+    """Height of a face in degrees of visual angle instead; needs the next two."""
+    screen_width_cm: float | None = None
+    """Width of the visible screen."""
+    distance_cm: float | None = None
+    """From the eyes to the screen."""
+    grey: int = 40
+    """Grey level of the background, 0 (black) to 255."""
+    texts: str = "en"
+    """The language of the texts, or a file with your own (annotator/languages/en.toml shows how)."""
+    windowed: bool = False
+    """Use a window, not the whole screen. For a look; timing is best on the whole screen."""
+    monitor: int = 1
+    """Which monitor."""
+    seed: int | None = None
+    """Of the order; drawn at random, recorded, and kept for the subject's next run."""
+    simulate: bool = False
+    """A simulated observer, who knows the true_smile of the set's metadata.csv, presses the keys."""
+    timing: bool = False
+    """Do not record: test how exactly this machine shows faces and times keys."""
+
+    def check(self) -> None:
+        """Raise UserError for values that cannot be meant."""
+        shortest_s, longest_s = self.fixation_s
+        for flag, value, fine, expected in (
+            ("--limit", self.limit, self.limit >= 1, "at least 1"),
+            ("--repeats", self.repeats, 0 <= self.repeats <= 1, "a share from 0 to 1"),
+            ("--practice", self.practice, self.practice >= 0, "0 or more"),
+            ("--block", self.block, self.block >= 1, "at least 1"),
+            ("--fixation-s", self.fixation_s, 0.1 <= shortest_s <= longest_s, "two times in order, from 0.1 s"),
+            ("--timeout-s", self.timeout_s, 0.1 <= self.timeout_s <= 3600, "0.1 to 3600 s"),
+            ("--face-height", self.face_height, 0 < self.face_height <= 1, "a share of the screen above 0, up to 1"),
+            ("--grey", self.grey, 0 <= self.grey <= 255, "0 to 255"),
+            ("--keys", self.keys, self.keys is None or self.keys[0] != self.keys[1], "two different keys"),
+        ):
+            if not fine:
+                raise UserError(f"{flag} {value}: expected {expected}.")
+        if self.face_degrees is not None and (self.screen_width_cm is None or self.distance_cm is None):
+            raise UserError("--face-degrees needs --screen-width-cm and --distance-cm.")

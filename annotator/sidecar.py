@@ -1,0 +1,57 @@
+"""What is kept of a run as a whole, beside its rows."""
+
+import math
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from annotator.course import Course, face_height
+from annotator.texts import Texts
+from sessions import Run, content_hash
+
+if TYPE_CHECKING:
+    from annotator.screen import Screen
+
+
+def describe_course(course: Course, earlier: Sequence[Run], texts: Texts) -> dict[str, Any]:
+    """What is known before the window opens."""
+    settings = course.settings
+    return {
+        "Simulated": settings.simulate,
+        "Continues": earlier[-1].path.name if earlier else None,
+        "StartTime": now(),
+        "Seed": course.seed,
+        "Design": settings.design if settings.images is None else "list",
+        "Limit": settings.limit,
+        "Repeats": settings.repeats,
+        "KeyMap": course.responses,
+        "FixationDuration": list(settings.fixation_s),
+        "Timeout": settings.timeout_s,
+        "BackgroundGrey": settings.grey,
+        "Texts": texts.path.name,
+        "ImageSHA256": {name: content_hash(course.images.path(name)) for name in course.faces},
+    }
+
+
+def describe_screen(screen: "Screen", course: Course) -> dict[str, Any]:
+    """What the open window says about itself. Sizes in pixels, None where it cannot be known."""
+    settings = course.settings
+    height = face_height(settings, screen.size)
+    return {
+        "ScreenSize": list(screen.size),
+        "FullScreen": not settings.windowed,
+        "ScreenWidth_cm": settings.screen_width_cm,
+        "ViewingDistance_cm": settings.distance_cm,
+        "FaceHeight": height,
+        "VSync": screen.vsync,
+        "RefreshRate": None if math.isnan(screen.refresh_s) else 1 / screen.refresh_s,
+        "RefreshIntervalSD": None if math.isnan(screen.refresh_sd_s) else screen.refresh_sd_s,
+        "KeyTimeSource": screen.key_source,
+        "SoftwareVersions": {"Python": platform.python_version(), "System": platform.platform(), **screen.versions},
+    }
+
+
+def now() -> str:
+    """The time of day, for people; never for a reaction time."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

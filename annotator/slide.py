@@ -1,0 +1,100 @@
+"""One trial on the screen: cross, face, answer."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from annotator.subjects import Person
+from annotator.trial import Outcome, Press, Trial
+
+if TYPE_CHECKING:
+    from annotator.screen import Screen
+
+SETTLE_S = 0.05  # before a face is due: room to draw it and to fall in step with the display
+ESCAPE = "escape"
+
+
+class Escape(Exception):
+    """The subject pressed Esc, to pause or to leave."""
+
+
+@dataclass(frozen=True)
+class Slide:
+    """How one face was shown and answered; times in seconds on the screen's clock."""
+
+    outcome: Outcome
+    onset_s: float
+    fixation_s: float
+    """From the cross to the face."""
+    delay_s: float
+    """How much later than planned the face came."""
+    stop: Exception | None
+    """What ended the trial before its time: Esc, the window closed, or an error."""
+
+
+def show(
+    screen: "Screen",
+    subject: Person,
+    image: str,
+    picture: Image.Image,
+    cross: Image.Image,
+    trial: Trial,
+    fixation_s: float,
+    quiet: AbstractContextManager[None],
+) -> Slide:
+    """Show the cross for `fixation_s`, then `picture` (the face called `image`) until `trial` has its outcome.
+
+    While the face waits, in `quiet`, nothing is drawn, flipped or computed. Whatever happens once the face is on the
+    screen, the slide is returned, so that a face that was shown can be recorded.
+
+    Raises
+    ------
+    Escape, WindowClosed
+        Before the face was shown.
+    """
+    screen.draw(cross)
+    cross_s = screen.flip()
+    due_s = cross_s + fixation_s
+    _feed(trial, subject, due_s - SETTLE_S)
+    with quiet:
+        screen.settle(due_s)
+        screen.draw(picture)
+        onset_s = screen.flip(due_s)
+        stop = None
+        try:
+            _feed(trial, subject, onset_s)  # what waits in the queue now was pressed before there was a face
+            trial.show(onset_s)
+            subject.sees(image, onset_s)
+            _answer(trial, subject, "face")
+        except Exception as error:
+            stop = error
+    screen.draw()
+    screen.flip()
+    try:
+        _answer(trial, subject, "release")
+    except Exception as error:
+        stop = error
+    trial.interrupt()
+    return Slide(trial.outcome, onset_s, onset_s - cross_s, onset_s - due_s, stop)
+
+
+def _feed(trial: Trial, subject: Person, until_s: float) -> None:
+    while (press := subject.wait_for_press(until_s)) is not None:
+        _take(trial, press)
+
+
+def _answer(trial: Trial, subject: Person, phase: str) -> None:
+    while trial.phase == phase:
+        press = subject.wait_for_press(trial.deadline_s)
+        if press is None:
+            trial.tick(trial.deadline_s)
+        else:
+            _take(trial, press)
+
+
+def _take(trial: Trial, press: Press) -> None:
+    if press.key == ESCAPE and press.down:
+        raise Escape
+    trial.press(press)

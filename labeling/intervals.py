@@ -1,0 +1,83 @@
+"""How sure a label is: 90 % intervals for the label that very many subjects of the same kind would give.
+
+The scale is set by the data: how far subjects' votes on the same image lie apart. No truth is used.
+"""
+
+import numpy as np
+from scipy.special import betainc, betaincinv, ndtri
+
+from labeling.scores import Terms
+from labeling.votes import Floats, Votes
+
+LEVEL = 0.9
+Z = float(ndtri((1 + LEVEL) / 2))
+
+
+def interval(votes: Votes, terms: Terms) -> tuple[Floats, Floats]:
+    """(I,) lower and upper ends of the 90 % intervals of the labels, within [-1, 1].
+
+    For an image with A = sum(push) and B = sum(weight), many subjects would give theta = E(push) / E(weight), and
+    A - theta B has the variance phi B: phi is the mean square of push - theta weight between subjects, per weight. With
+    a Gaussian prior of theta, of variance psi, theta is Gaussian around (A + k mu) / (B + k), k = phi / psi, with the
+    variance phi / (B + k). For tanh, mu = 0 and psi = 1, which is the prior of the score itself; else both are those of
+    the labels, phi is proportional to 1 - theta^2 (votes are coins), and the Beta distribution of that mean and
+    variance gives the ends. A subject's repeats count as so many votes as they are worth (`_information`).
+    """
+    push, weight = votes.per_image(terms.push), votes.per_image(terms.weight)
+    theta = np.divide(push, weight, out=np.zeros_like(push), where=weight > 0)
+    information, phi = _information(votes, terms, theta)
+    if terms.link == "tanh":
+        phi = 1.0 if phi is None else phi
+        centre = information * theta / (information + phi)
+        half = Z * np.sqrt(phi / (information + phi))
+        return np.tanh(centre - half), np.tanh(centre + half)
+    mean, variance = _moments(theta, weight, 2 / 3 if phi is None else phi)
+    phi = 1 - mean**2 - variance if phi is None else phi
+    k = phi / variance
+    centre = np.clip((information * theta + k * mean) / (information + k), -1 + 1e-9, 1 - 1e-9)
+    votes_worth = (information + k) * (1 - mean**2 - variance) / max(phi, 1e-9)
+    a, b = (1 + centre) / 2 * votes_worth, (1 - centre) / 2 * votes_worth
+    if terms.link == "sign":
+        below = betainc(a, b, 0.5)  # probability that most of many subjects vote not smiley
+        return np.where(below < (1 - LEVEL) / 2, 1.0, -1.0), np.where(below > (1 + LEVEL) / 2, -1.0, 1.0)
+    return 2 * betaincinv(a, b, (1 - LEVEL) / 2) - 1, 2 * betaincinv(a, b, (1 + LEVEL) / 2) - 1
+
+
+def _information(votes: Votes, terms: Terms, theta: Floats) -> tuple[Floats, float | None]:
+    """(I,) the weights after a discount for correlated repeats, and phi; None where no image has two subjects.
+
+    A subject's m votes on one image are worth m / (1 + (m - 1) rho), rho being the correlation of their residuals.
+    """
+    residual = terms.push - theta[votes.image] * terms.weight
+    weight = votes.per_image(terms.weight)
+    rho = 0.0
+    discount = np.ones_like(residual)
+    if votes.repeats:
+        of_pair = votes.per_pair(residual)
+        repeats = votes.per_pair(np.ones_like(residual)) - 1
+        # per vote: the products with the other votes of the pair, against what they would be if all were alike
+        expected = np.sum(residual**2 * repeats)
+        rho = float(np.clip(np.sum(residual * (of_pair - residual)) / expected, 0, 1)) if expected > 0 else 0.0
+        discount = 1 + repeats * rho
+        residual_square = np.sum(residual * of_pair)
+    else:
+        residual_square = np.sum(residual**2)
+    spread = votes.per_image(terms.weight * discount)  # variance of push - theta weight, over phi
+    information = np.divide(weight**2, spread, out=np.zeros_like(weight), where=spread > 0)
+    # residuals from an image's own theta are too small: each subject takes its share of the weight with it
+    of_pair = votes.per_pair(terms.weight)
+    taken = votes.per_image(terms.weight * discount * of_pair)
+    freedom = np.sum(spread - np.divide(taken, weight, out=np.zeros_like(weight), where=weight > 0))
+    if freedom <= 1e-9 * max(spread.sum(), 1e-300):
+        return information, None
+    return information, max(float(residual_square / freedom), 1e-6)
+
+
+def _moments(theta: Floats, weight: Floats, phi: float) -> tuple[float, float]:
+    """Mean and variance, over images, of what many subjects would give: the spread of theta less what phi explains."""
+    judged = weight > 0
+    mean = float(np.clip(theta[judged].mean(), -0.99, 0.99)) if judged.any() else 0.0
+    spread = float(theta[judged].var()) if judged.any() else 0.0
+    noise = float(np.mean(phi / weight[judged])) if judged.any() else 0.0
+    most = 1 - mean**2
+    return mean, float(np.clip(spread - noise, 0.05 * most, 0.9 * most))

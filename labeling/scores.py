@@ -1,0 +1,229 @@
+"""The scores: pure functions of the votes, each a ratio of sums over an image's votes,
+
+    smile = link(sum(push) / (prior + sum(weight))).
+
+In the formulas s is a vote (+1 or -1) and RT its response time in seconds.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.special import logit
+
+from labeling.votes import Codes, Floats, Votes
+
+ANTICIPATION_S = 0.15  # faster than anybody sees and presses
+EARLY_AT_MOST = 0.1  # a larger share of so short times means that they were not taken from the face's onset
+LONGEST_TAU = 4.0
+LINEAR_RANGE_S = (0.1, 2.0)
+
+
+LINKS: dict[str, Callable[[Floats], Floats]] = {
+    "identity": lambda ratio: np.clip(ratio, -1, 1),
+    "sign": np.sign,
+    "tanh": np.tanh,
+}
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What each vote adds to the label of its image, and what was found out about the subjects on the way."""
+
+    push: Floats
+    """(T,) towards smiley."""
+    weight: Floats
+    """(T,) >= 0, 0 for a dropped vote."""
+    prior: float
+    """Weight of no smile at all."""
+    link: Literal["identity", "sign", "tanh"]
+    dropped: NDArray[np.bool_]
+    """(T,) votes that do not count; their push and weight are 0."""
+    why_dropped: str = ""
+    subjects: dict[str, Floats] = field(default_factory=dict)
+    """(S,) each: what the score found about the subjects."""
+    notes: tuple[str, ...] = ()
+    """What was decided, and why, in plain words."""
+
+    def smile(self, votes: Votes) -> Floats:
+        """(I,) the labels in [-1, 1]; 0 for an image without weight."""
+        push, weight = votes.per_image(self.push), self.prior + votes.per_image(self.weight)
+        ratio = np.divide(push, weight, out=np.zeros_like(push), where=weight > 0)
+        return LINKS[self.link](ratio)
+
+
+def majority(votes: Votes) -> Terms:
+    """sign(sum s): what most votes say, 0 for a tie."""
+    return Terms(votes.vote, np.ones_like(votes.vote), 0.0, "sign", dropped=votes.vote == 0)
+
+
+def mean_vote(votes: Votes) -> Terms:
+    """mean(s): the share of smiley votes, from -1 to +1."""
+    return Terms(votes.vote, np.ones_like(votes.vote), 0.0, "identity", dropped=votes.vote == 0)
+
+
+def inverse_rt(votes: Votes) -> Terms:
+    """mean(s min(RT) / RT), the minimum within subject: votes weighted by relative speed.
+
+    Votes without a response time are dropped.
+    """
+    known = ~np.isnan(votes.response_time_s)
+    fastest_s = np.full(len(votes.subjects), np.inf)
+    np.fmin.at(fastest_s, votes.subject, votes.response_time_s)
+    speed = np.where(known, fastest_s[votes.subject] / votes.response_time_s, 0.0)
+    return Terms(votes.vote * speed, known * 1.0, 0.0, "identity", ~known, "no response time")
+
+
+def linear_rt(votes: Votes) -> Terms:
+    """mean(s (1 - RT / RT_max)), the formula of the published SmileCVAE labels (github.com/raulorteg/SmileCVAE).
+
+    RT_max is 2 s; votes with RT under 0.1 s, over RT_max or unknown are dropped.
+    """
+    shortest_s, longest_s = LINEAR_RANGE_S
+    kept = (votes.response_time_s >= shortest_s) & (votes.response_time_s <= longest_s)
+    push = np.where(kept, votes.vote * (1 - votes.response_time_s / longest_s), 0.0)
+    why = f"response time not between {shortest_s} and {longest_s} s"
+    return Terms(push, kept * 1.0, 0.0, "identity", ~kept, why)
+
+
+def evidence(votes: Votes) -> Terms:
+    """tanh(v), v = sum(g s) / (1 + sum(g^2 tau)): the posterior mean of an image's drift, by votes and decision times.
+
+        tau = 2 RT / median(RT of the subject) - 1, below 0.1 -> 1 (an RT that says nothing), at most 4
+        g   = clip(logit(p) / logit(0.9), 0, 1.6), p the subject's accuracy by `accuracy`
+
+    A drift-diffusion observer of boundary a and drift v has, at the time T of its decision s = +-1, the likelihood
+    exp(a s v / 2 - v^2 T / 2) in v, so that v is Gaussian given votes and times: sum(s) / (kappa + sum(T)), in units of
+    a (Ratcliff 1978; Bogacz et al. 2006, appendix). g weighs subjects as Nitzan and Paroush (1982).
+
+    How far tau may leave 1 is decided per subject from the data, see `response_time_use`. Votes under 0.15 s are
+    dropped, unless the subject's times are not used. They never are where more than a tenth of them is under 0.15 s:
+    such times were not taken from the face's onset.
+    """
+    rt = votes.response_time_s
+    early = rt < ANTICIPATION_S
+    timed = ~np.isnan(rt) & ~early
+    n_votes = votes.per_subject(np.ones_like(rt))
+    timed &= (votes.per_subject(early * 1.0) <= EARLY_AT_MOST * n_votes)[votes.subject]
+    median_s = pd.Series(rt[timed]).groupby(votes.subject[timed]).median().reindex(range(len(n_votes))).to_numpy()
+    tau = 2 * rt / median_s[votes.subject] - 1
+    tau = np.where(timed & (tau >= 0.1), np.minimum(tau, LONGEST_TAU), 1.0)
+
+    p, g = _quality(votes, ~early)
+    use, notes = response_time_use(votes, g * votes.vote * ~early, g**2 * tau * ~early, tau, timed)
+    counted = ~early | (use == 0)[votes.subject]
+    if np.any(counted & early):
+        p, g = _quality(votes, counted)
+    return Terms(
+        push=g * votes.vote * counted,
+        weight=g**2 * (1 + use[votes.subject] * (tau - 1)) * counted,
+        prior=1.0,
+        link="tanh",
+        dropped=~counted,
+        why_dropped=f"response time under {ANTICIPATION_S} s",
+        subjects={"accuracy": p, "rt_use": use},
+        notes=notes,
+    )
+
+
+def _quality(votes: Votes, counted: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """(S,) accuracies from the votes that are `counted` (T,), and (T,) the weight g that each vote has by them."""
+    p = accuracy(votes, votes.vote * counted)
+    return p, np.clip(logit(p) / logit(0.9), 0, 1.6)[votes.subject]
+
+
+def accuracy(votes: Votes, vote: Floats, prior_right: float = 7.0, prior_wrong: float = 1.0) -> Floats:
+    """(S,) each subject's probability to vote for what an image is, by the one-coin model and EM.
+
+    Every image either smiles or not, with equal odds; each vote is right with the subject's probability p, whose prior
+    is Beta(8, 2) (Dawid and Skene 1979; Zhang et al. 2016, section 2). `vote` is 0 where it does not count.
+    """
+    shape = (len(votes.subjects), len(votes.images))
+    table = sparse.csr_array((vote, (votes.subject, votes.image)), shape=shape)
+    by_image = table.T.tocsr()
+    n_votes = votes.per_subject(np.abs(vote))
+    p = np.full(shape[0], (prior_right + 1) / (prior_right + prior_wrong + 2))
+    for _ in range(500):
+        belief = np.tanh(by_image @ logit(p) / 2)  # 2 P(smiley) - 1
+        right = (n_votes + table @ belief) / 2
+        before, p = p, (prior_right + right) / (prior_right + prior_wrong + n_votes)
+        if np.abs(p - before).max(initial=0) < 1e-13:
+            break
+    return p
+
+
+def response_time_use(
+    votes: Votes, push: Floats, weight: Floats, tau: Floats, timed: NDArray[np.bool_]
+) -> tuple[Floats, tuple[str, ...]]:
+    """(S,) how far each subject's response times are used, from 0 (not) to 1 (fully), and why.
+
+    Checked without any truth: do a subject's faster votes agree better with what the other subjects say? r is the
+    correlation, within subject and response, of -tau with the vote times the label by all others. Subjects borrow
+    strength from each other (r ~ N(mean, variance between subjects), by moments: DerSimonian and Laird 1986), and the
+    use is the positive-part shrinkage 1 - 2 / z^2 of a subject's posterior r, z its ratio to its standard error: 0
+    below z = 1.41.
+
+    Parameters
+    ----------
+    push, weight : (T,) of the score with all times used, 0 for a dropped vote.
+    tau, timed : (T,) relative decision times, and which of them are known.
+    """
+    n_subjects = len(votes.subjects)
+    others_weight = votes.per_image(weight)[votes.image] - votes.per_pair(weight)
+    usable = timed & (others_weight > 1e-9) & (push != 0)
+    others_push = votes.per_image(push)[votes.image] - votes.per_pair(push)
+    agreement = votes.vote * np.tanh(others_push / (1 + np.maximum(others_weight, 0)))
+    # response keys differ in speed and in how often they are right, which says nothing about single faces
+    group = (2 * votes.subject + (votes.vote > 0))[usable]
+    speed, agreement = _centred(-tau[usable], group), _centred(agreement[usable], group)
+
+    def per_subject(values: Floats) -> Floats:
+        return np.bincount(group // 2, values, n_subjects).astype(float)
+
+    freedom = per_subject(np.ones(len(group))) - 2
+    spread = np.sqrt(per_subject(speed**2) * per_subject(agreement**2))
+    checked = (freedom >= 3) & (spread > 1e-9)
+    has_times = votes.per_subject(timed * 1.0) > 0
+    use = np.zeros(n_subjects)
+    if not has_times.any():
+        return use, ("There are no usable response times: votes alone count.",)
+    if not checked.any():
+        why = "there is one subject" if n_subjects == 1 else "too few faces were judged by several subjects"
+        return has_times * 1.0, (f"Response times are used, but that they inform could not be checked: {why}.",)
+    r, variance = per_subject(speed * agreement)[checked] / spread[checked], 1 / freedom[checked]
+    mean, between = _random_effects(r, variance)
+    mean_variance = 1 / np.sum(1 / (variance + between))
+    own = between / (between + variance)  # 0: all subjects are alike
+    z = (own * r + (1 - own) * mean) / np.sqrt(own * variance + (1 - own) ** 2 * mean_variance)
+    pooled_z = mean / np.sqrt(mean_variance)
+    use[has_times] = _shrinkage(pooled_z)  # for those who shared too few faces with others
+    use[checked] = _shrinkage(z)
+    verdict = "used" if use.mean() > 0.5 else "used in part" if use.mean() > 0 else "not used"
+    return use, (
+        f"Response times are {verdict} (weight {use.mean():.2f}): the correlation of a vote's speed with its agreement "
+        f"with the other subjects is {mean:+.2f} (z = {pooled_z:.1f}).",
+    )
+
+
+def _shrinkage(z: Floats) -> Floats:
+    return np.where(z > np.sqrt(2), 1 - 2 / np.maximum(z, 1) ** 2, 0.0)
+
+
+def _centred(values: Floats, group: Codes) -> Floats:
+    n = np.bincount(group)
+    return values - (np.bincount(group, values) / np.maximum(n, 1))[group]
+
+
+def _random_effects(effect: Floats, variance: Floats) -> tuple[float, float]:
+    """Mean and variance between of effects with known variances, by moments (DerSimonian and Laird 1986)."""
+    weight = 1 / variance
+    mean = np.sum(weight * effect) / weight.sum()
+    excess = np.sum(weight * (effect - mean) ** 2) - (len(effect) - 1)
+    scale = weight.sum() - np.sum(weight**2) / weight.sum()
+    between = max(0.0, excess / scale) if scale > 0 else 0.0
+    weight = 1 / (variance + between)
+    return float(np.sum(weight * effect) / weight.sum()), float(between)

@@ -1,0 +1,115 @@
+"""The answered trials of a table, as arrays: what every score is a function of."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from shell import UserError
+
+Floats = NDArray[Any]  # float64; the stubs of bincount and of scipy know less
+Codes = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Votes:
+    """T votes of S subjects on I images. Codes count in the sorted order of the names."""
+
+    subject: Codes
+    """(T,) in [0, S)."""
+    image: Codes
+    """(T,) in [0, I)."""
+    vote: Floats
+    """(T,) +1 smiley, -1 not smiley."""
+    response_time_s: Floats
+    """(T,) > 0; NaN where none is known."""
+    subjects: pd.Index
+    """(S,) names."""
+    images: pd.Index
+    """(I,) names."""
+
+    def per_image(self, values: Floats) -> Floats:
+        """(I,) sums of `values` (T,)."""
+        return np.bincount(self.image, values, len(self.images)).astype(float)  # of nothing it would be integers
+
+    def per_subject(self, values: Floats) -> Floats:
+        """(S,) sums of `values` (T,)."""
+        return np.bincount(self.subject, values, len(self.subjects)).astype(float)
+
+    @cached_property
+    def pair(self) -> Codes:
+        """(T,) numbers each pair of subject and image that has a vote: repeats share a number."""
+        key = self.subject * len(self.images) + self.image
+        cells = len(self.subjects) * len(self.images)
+        if cells <= 100 * len(key) + 1000:  # a bitmap tells quickly that there are no repeats
+            seen = np.zeros(cells, dtype=bool)
+            seen[key] = True
+            if np.count_nonzero(seen) == len(key):
+                return np.arange(len(key))
+        numbers: Codes = np.unique(key, return_inverse=True)[1]
+        return numbers
+
+    @cached_property
+    def repeats(self) -> bool:
+        """Whether any subject has judged an image more than once."""
+        return bool(len(self.pair)) and self.pair.max() + 1 < len(self.pair)
+
+    def per_pair(self, values: Floats) -> Floats:
+        """(T,) the sum of `values` (T,) over all votes of the same subject on the same image."""
+        return np.bincount(self.pair, values)[self.pair] if self.repeats else values
+
+
+def from_trials(trials: pd.DataFrame) -> Votes:
+    """The answered trials of a table with `subject, image, response` (+1, -1 or missing) and `response_time` (s).
+
+    Practice trials (`trial_type`, where there is such a column) never count; a missing response_time says nothing.
+
+    Raises
+    ------
+    UserError
+        A column is missing, or a cell is none of the above; with its row, counted from 1.
+    """
+    for column in ("subject", "image", "response", "response_time"):
+        if column not in trials.columns:
+            raise UserError(f"trials: no column {column!r}, found {', '.join(map(str, trials.columns))}.")
+    response = _numbers(trials["response"], "response", "+1, -1 or missing")
+    response_time_s = _numbers(trials["response_time"], "response_time", "seconds above 0 or missing")
+    _demand(np.isnan(response) | (np.abs(response) == 1), trials["response"], "response", "+1, -1 or missing")
+    _demand(
+        np.isnan(response_time_s) | ((response_time_s > 0) & np.isfinite(response_time_s)),
+        trials["response_time"],
+        "response_time",
+        "seconds above 0 or missing",
+    )
+    answered = ~np.isnan(response)
+    if "trial_type" in trials.columns:
+        answered &= (trials["trial_type"] != "practice").to_numpy(dtype=bool)
+    subject, subjects = _codes(trials["subject"], answered)
+    image, images = _codes(trials["image"], answered)
+    return Votes(subject, image, response[answered], response_time_s[answered], subjects, images)
+
+
+def _numbers(column: pd.Series, name: str, expected: str) -> Floats:
+    numbers: Floats = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    _demand(~np.isnan(numbers) | column.isna().to_numpy(), column, name, expected)
+    return numbers
+
+
+def _demand(ok: NDArray[np.bool_], column: pd.Series, name: str, expected: str) -> None:
+    if not ok.all():
+        row = int(np.flatnonzero(~ok)[0])
+        raise UserError(f"trials, row {row + 1}: {name} is {str(column.iloc[row])[:60]!r}, expected {expected}.")
+
+
+def _codes(column: pd.Series, answered: NDArray[np.bool_]) -> tuple[Codes, pd.Index]:
+    if not answered.all():
+        column = column[answered]
+    _demand(column.notna().to_numpy(), column, str(column.name), "a name")
+    codes, names = pd.factorize(column.astype(str) if column.dtype == object else column)
+    order = np.argsort(names := pd.Index(names).astype(str))
+    rank = np.empty(len(order), dtype=np.intp)
+    rank[order] = np.arange(len(order))
+    return rank[codes], names[order]

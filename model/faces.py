@@ -1,0 +1,110 @@
+"""What a training sees of an image set: pictures, which of them train, degrees of smile, attributes to hold."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from data import ImageSet, is_validation, open_set
+from model.reader import SIZE, Floats, read_smiles
+from model.train import Settings
+from shell import UserError, whole_file
+
+MIN_LABELLED = 30
+MOST_CATEGORIES = 8  # a whole-number column with more values than this is a quantity
+
+
+@dataclass(frozen=True)
+class Faces:
+    """N faces. Degrees and attributes are NaN where unknown."""
+
+    pictures: NDArray[np.uint8]
+    """(N, S, S, 3), memory-mapped."""
+    names: list[str]
+    train: NDArray[np.bool_]
+    """(N,); the others are for validation."""
+    degrees: Floats
+    """(N,) degree of smile."""
+    attributes: Floats
+    """(N, A): the smile first, then what is held."""
+
+    def batch(self, where: NDArray[np.intp], device: torch.device) -> tuple[Tensor, Tensor]:
+        """Pictures (B, 3, S, S) in [0, 1], channels last, and degrees (B,)."""
+        x = torch.from_numpy(self.pictures[where]).to(device, non_blocking=True)  # (B, S, S, 3)
+        c = torch.tensor(self.degrees[where]).to(device, torch.float32)
+        return x.permute(0, 3, 1, 2).float().div_(255), c
+
+    def order(self, step: int, batch: int, seed: int) -> NDArray[np.intp]:
+        """Which faces step number `step` trains on: each epoch has its own shuffle, a function of the seed alone."""
+        everyone = np.flatnonzero(self.train)
+        batch = min(batch, len(everyone))
+        epoch, at = divmod(step, len(everyone) // batch)
+        return everyone[shuffle(seed, epoch, len(everyone))[at * batch : (at + 1) * batch]]
+
+
+@lru_cache(maxsize=1)  # asked for at every step of an epoch
+def shuffle(seed: int, epoch: int, count: int) -> NDArray[np.intp]:
+    return np.random.default_rng((seed, epoch)).permutation(count)
+
+
+def load_faces(settings: Settings, run: Path) -> tuple[Faces, dict[str, float]]:
+    """The faces of a training and the smile reader's figures (empty where degrees.csv of the run is used again)."""
+    images = open_set(settings.data)
+    pictures, names = images.pictures(settings.size)
+    train = np.array([not is_validation(name) for name in names])
+    if not train.any():
+        raise UserError(f"{images.folder}: {len(names)} pictures, all of them kept for validation; add some.")
+    figures: dict[str, float] = {}
+    degrees = np.full(len(names), np.nan)
+    if settings.kind == "cvae":
+        path = run / "degrees.csv"
+        if path.exists():
+            known = pd.read_csv(path, dtype={"image": str}).set_index("image")["smile"]
+            degrees = known.reindex(names).to_numpy(float)
+        else:
+            degrees, figures = read_degrees(images, names, train, settings)
+            with whole_file(path) as aside:
+                pd.DataFrame({"image": names, "smile": degrees}).to_csv(aside, index=False)
+    attributes = np.column_stack([degrees, held(images, names, settings.hold)])
+    return Faces(pictures, names, train, degrees, attributes), figures
+
+
+def read_degrees(
+    images: ImageSet, names: list[str], train: NDArray[np.bool_], settings: Settings
+) -> tuple[Floats, dict[str, float]]:
+    """The smile reader's degrees of all faces (N,), and its figures."""
+    labels = images.labels().set_index("image")["smile"].reindex(names).to_numpy(float)
+    labelled = int(np.isfinite(labels).sum())
+    if labelled < MIN_LABELLED:
+        raise UserError(
+            f"{images.folder}: {labelled} labelled faces, at least {MIN_LABELLED} are needed; "
+            "python -m annotator --subject me records votes, python -m labeling.build makes labels of them."
+        )
+    pictures, read_names = images.pictures(SIZE)
+    assert read_names == names
+    return read_smiles(
+        pictures, labels, train, rounds=settings.reader_rounds, steps=settings.reader_steps, seed=settings.seed
+    )
+
+
+def held(images: ImageSet, names: list[str], columns: tuple[str, ...]) -> Floats:
+    """Columns of the metadata as numbers (N, A): quantities as they are, categories one column each but the first."""
+    metadata = images.metadata().set_index("image").reindex(names)
+    parts = []
+    for column in columns:
+        if column not in metadata.columns:
+            continue
+        values = metadata[column]
+        if values.nunique() <= 1:
+            continue
+        if pd.api.types.is_numeric_dtype(values) and not 2 < values.nunique() <= MOST_CATEGORIES:
+            parts.append(values.to_numpy(float)[:, None])
+        else:
+            dummies = pd.get_dummies(values, drop_first=True, dtype=float)
+            parts.append(dummies.where(values.notna(), np.nan).to_numpy(float))
+    return np.column_stack([np.empty((len(names), 0)), *parts])

@@ -1,0 +1,72 @@
+"""What the trained encoder knows of its own latent space: where faces lie in it, and which way the smile goes.
+
+With z the encoder's samples over the training faces (mean m, covariance S) and y the attributes of each face (smile,
+and gender, age and race where the set knows them):
+
+    W = C' S^-1                     the linear read-outs, y(z) = mean(y) + W (z - m), C = cov(z, y)
+    G = S W' (W S W')^-1            the most likely change of z that moves one read-out by one while the others stay
+
+so that W G = I. The smile's column of G is the condition of the model: `z + d g` has a smile read-out d higher.
+G is the conditional mean E[z | y] - m of a Gaussian z, per unit of y (e.g. Bishop, 2006, eq. 2.81).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+RIDGE = 1e-3  # of the mean variance of z: keeps S invertible when latent dimensions outnumber faces
+
+
+@dataclass(frozen=True)
+class Latent:
+    """Statistics of z over the training faces. Z latent dimensions, A attributes, the smile first."""
+
+    mean: Tensor
+    """m (Z,)."""
+    factor: Tensor
+    """Lower Cholesky factor of S (Z, Z): mean + factor @ N(0, I) is the ex-post prior (Ghosh et al., 2020)."""
+    readout: Tensor
+    """W (A, Z)."""
+    offset: Tensor
+    """mean(y) (A,)."""
+    direction: Tensor
+    """G (Z, A)."""
+
+    def draw(self, noise: Tensor) -> Tensor:
+        """noise (N, Z) ~ N(0, 1) -> z (N, Z) ~ N(m, S)."""
+        return self.mean + noise @ self.factor.T
+
+    def read(self, z: Tensor) -> Tensor:
+        """z (N, Z) -> smile read-out (N,)."""
+        return self.offset[0] + (z - self.mean) @ self.readout[0]
+
+    def move(self, z: Tensor, by: Tensor | float) -> Tensor:
+        """z (N, Z) with its smile read-out raised by `by`, a number or (N,); the other read-outs stay."""
+        by = torch.as_tensor(by, dtype=z.dtype, device=z.device)
+        return z + by.reshape(-1, 1) * self.direction[:, 0]
+
+    def at(self, z: Tensor, smile: Tensor | float) -> Tensor:
+        """z (N, Z) moved to the smile read-out `smile`, a number or (N,)."""
+        return self.move(z, smile - self.read(z))
+
+
+def fit_latent(mu: Tensor, variance: Tensor, attributes: Tensor) -> Latent:
+    """Fit `Latent` to the encoder's mean and variance (N, Z) of N faces and their attributes (N, A), NaN where unknown.
+
+    float64 inside; the smile is attribute 0. Without attributes (an AE or VAE) there is a prior but no direction.
+    """
+    mu, variance, attributes = mu.double(), variance.double(), attributes.double()
+    mean = mu.mean(0)
+    centred = mu - mean
+    covariance = centred.T @ centred / len(mu) + variance.mean(0).diag()
+    covariance += RIDGE * covariance.trace() / len(covariance) * torch.eye(len(covariance), dtype=torch.float64)
+    known = attributes.isfinite()
+    count = known.sum(0).clamp(min=1)
+    offset = attributes.nan_to_num().sum(0) / count
+    deviation = torch.where(known, attributes - offset, 0)
+    cross = centred.T @ deviation / count  # C (Z, A)
+    readout = torch.linalg.solve(covariance, cross).T  # (A, Z)
+    direction = cross @ torch.linalg.inv(readout @ cross)  # S W' = C, so this is G
+    factor = torch.linalg.cholesky(covariance)
+    return Latent(*(t.float().contiguous() for t in (mean, factor, readout, offset, direction)))

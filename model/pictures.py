@@ -1,0 +1,118 @@
+"""Every grid, strip, curve and animation of the project's models: labelled, legible, usable in a paper."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from shell import whole_file
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Pictures = NDArray[np.uint8]  # (N, H, W, 3)
+GAP = 4  # pixels between faces
+INK, PAPER = (40, 40, 40), (255, 255, 255)
+
+
+def grid(pictures: Pictures, columns: int = 8, title: str = "") -> Image.Image:
+    """N faces in rows of `columns`, with a title above."""
+    count, height, width, _ = pictures.shape
+    rows = -(-count // columns)
+    top = _line(width) if title else 0
+    sheet = Image.new("RGB", (columns * (width + GAP) + GAP, top + rows * (height + GAP) + GAP), PAPER)
+    for i, picture in enumerate(pictures):
+        at = (GAP + i % columns * (width + GAP), top + GAP + i // columns * (height + GAP))
+        sheet.paste(Image.fromarray(picture), at)
+    if title:
+        _write(sheet, title, (sheet.width / 2, top / 2 + GAP / 2), "mm", width)
+    return sheet
+
+
+def strip(rows: Sequence[Pictures], headings: Sequence[str], title: str = "") -> Image.Image:
+    """One identity per row, one heading per column: R arrays of (C, H, W, 3) and C headings."""
+    width = rows[0].shape[2]
+    faces = grid(np.concatenate(rows), len(headings))
+    line = _line(width)
+    top = line * (2 if title else 1)
+    sheet = Image.new("RGB", (faces.width, faces.height + top), PAPER)
+    sheet.paste(faces, (0, top))
+    for i, heading in enumerate(headings):
+        _write(sheet, heading, (GAP + i * (width + GAP) + width / 2, top - line / 2 + GAP / 2), "mm", width)
+    if title:
+        _write(sheet, title, (sheet.width / 2, line / 2), "mm", width)
+    return sheet
+
+
+def side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
+    """Two sheets of one height beside each other, with a gap."""
+    sheet = Image.new("RGB", (left.width + right.width + 4 * GAP, max(left.height, right.height)), PAPER)
+    sheet.paste(left, (0, 0))
+    sheet.paste(right, (left.width + 4 * GAP, 0))
+    return sheet
+
+
+def degree(smile: float) -> str:
+    """A degree of smile as it is written everywhere: +0.50, 0.00, -3.00."""
+    return f"{smile:+.2f}" if round(smile, 2) else "0.00"
+
+
+def save(picture: Image.Image, path: Path) -> Path:
+    """Write a picture whole or not at all; returns its path."""
+    with whole_file(path) as aside:
+        picture.save(aside)
+    return path
+
+
+def save_animation(frames: Sequence[Path], path: Path, last_s: float = 3.0) -> Path:
+    """An endless GIF of picture files, the last one held for `last_s` seconds; returns its path."""
+    # one palette for all frames, of the last one: faces do not flicker
+    pictures = [Image.open(frame).convert("RGB") for frame in frames]
+    palette = pictures[-1].quantize(256, method=Image.Quantize.MEDIANCUT)
+    quantized = [p.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for p in pictures]
+    durations = [200] * (len(frames) - 1) + [int(1000 * last_s)]
+    with whole_file(path) as aside:
+        quantized[0].save(aside, save_all=True, append_images=quantized[1:], duration=durations, loop=0, optimize=True)
+    return path
+
+
+def save_curves(rows: Sequence[dict[str, float]], path: Path) -> Path:
+    """The training's course: loss, reconstruction and KL against pictures seen; returns its path."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    panels = [("loss", "loss (nats per picture)"), ("psnr", "PSNR (dB)"), ("kl", "KL (nats per picture)")]
+    with plt.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
+        figure, axes = plt.subplots(1, len(panels), figsize=(11, 3), layout="constrained")
+        for axis, (name, label) in zip(axes, panels, strict=True):
+            for key, line in ((name, "training"), (f"val_{name}", "validation")):
+                shown = [(row["pictures"] / 1000, row[key]) for row in rows if np.isfinite(row.get(key, np.nan))]
+                axis.plot(*np.array(shown).reshape(-1, 2).T, label=line, lw=1 if line == "training" else 2)
+            axis.set(xlabel="pictures seen (thousands)", ylabel=label)
+        start = rows[min(len(rows) - 1, len(rows) // 20)]["loss"]  # the first steps would flatten everything after
+        axes[0].set_ylim(min(row["loss"] for row in rows) - 200, start)
+        axes[0].legend(frameon=False)
+        with whole_file(path) as aside:
+            figure.savefig(aside, dpi=150)
+        plt.close(figure)
+    return path
+
+
+def to_uint8(x: "Tensor") -> Pictures:
+    """Pictures as a tensor (N, 3, H, W) in [0, 1] -> (N, H, W, 3) uint8."""
+    array: NDArray[np.float32] = np.asarray(x)
+    return np.rint(array.clip(0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+
+
+def _line(width: int) -> int:
+    return max(14, width // 4)
+
+
+def _write(sheet: Image.Image, text: str, at: tuple[float, float], anchor: str, width: int) -> None:
+    font = ImageFont.load_default(max(10, width * 0.18))
+    ImageDraw.Draw(sheet).text(at, text, INK, font, anchor=anchor)

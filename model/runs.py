@@ -1,0 +1,162 @@
+"""A run on disk, and the model that it holds.
+
+runs/<name>/config.json          the settings that made it, what it was trained on, figures; `finished` at the end
+            model.safetensors    weights (their moving average) and the statistics of the latent space
+            metrics.csv, degrees.csv, *.png, *.gif
+            state.pt             for --resume only
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from model.cvae import CVAE
+from model.latent import Latent
+from shell import UserError, whole_file, write_text
+
+RUNS = Path("runs")
+PRETRAINED = Path(__file__).parent / "pretrained"
+DEMO = "demo"  # never taken by default
+
+
+class SmileModel:
+    """A trained model. Pictures are (N, 3, S, S) float in [0, 1], latents z (N, Z), degrees a number or (N,).
+
+    Everything is deterministic: z is the encoder's mean, and identity i of a seed is the same face at every degree,
+    whatever the count.
+    """
+
+    def __init__(self, folder: Path, config: dict[str, Any], network: CVAE, latent: Latent) -> None:
+        self.folder, self.config, self.network, self.latent = folder, config, network.eval(), latent
+        self.size: int = config["size"]
+        self.dimensions: int = config["latent"]
+        self.kind: str = config["kind"]
+
+    @property
+    def hash(self) -> str:
+        """The first 12 hex digits of the sha256 of model.safetensors."""
+        with (self.folder / "model.safetensors").open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+
+    @torch.inference_mode()
+    def encode(self, x: Tensor) -> Tensor:
+        """Pictures (N, 3, S, S) -> z (N, Z)."""
+        return torch.cat([self.network.encoder(some)[0] for some in x.split(256)])
+
+    @torch.inference_mode()
+    def decode(self, z: Tensor) -> Tensor:
+        """z (N, Z) -> pictures (N, 3, S, S)."""
+        return torch.cat([self.network.decoder(some) for some in z.split(256)]).clamp(0, 1)
+
+    def read(self, z: Tensor) -> Tensor:
+        """z (N, Z) -> the degree of smile that the model sees in it (N,), unclipped."""
+        self._needs_condition("read a smile")
+        return self.latent.read(z)
+
+    def identities(self, count: int, seed: int = 0) -> Tensor:
+        """z (count, Z) from the ex-post prior N(m, S), each with the degree of smile it happens to have."""
+        noise = np.random.default_rng(seed).standard_normal((count, self.dimensions), dtype=np.float32)
+        return self.latent.draw(torch.from_numpy(noise).to(self.latent.mean.device))
+
+    def sample(self, smile: float | Tensor | None, count: int = 64, seed: int = 0) -> Tensor:
+        """`count` new faces at degree `smile` (None: as they come) -> (count, 3, S, S)."""
+        z = self.identities(count, seed)
+        if smile is not None:
+            self._needs_condition("sample at a degree of smile")
+            z = self.latent.at(z, smile)
+        return self.decode(z)
+
+    @torch.inference_mode()
+    def edit(self, x: Tensor, *, smile: float | Tensor | None = None, shift: float | Tensor | None = None) -> Tensor:
+        """The faces x (N, 3, S, S) with their smile set to `smile` or changed by `shift`.
+
+        decode(z') - decode(z) + x: what the model cannot express stays as it is, and a change of 0 returns x exactly.
+
+        Raises
+        ------
+        ValueError
+            Not exactly one of `smile` and `shift` is given.
+        """
+        if (smile is None) == (shift is None):
+            raise ValueError("give exactly one of smile and shift")
+        self._needs_condition("change a smile")
+        z = self.encode(x)
+        moved = self.latent.at(z, smile) if smile is not None else self.latent.move(z, shift)  # type: ignore[arg-type]
+        before = torch.cat([self.network.decoder(some) for some in z.split(256)])
+        after = torch.cat([self.network.decoder(some) for some in moved.split(256)])
+        return (x + after - before).clamp(0, 1)
+
+    def _needs_condition(self, wish: str) -> None:
+        if self.kind != "cvae":
+            raise UserError(
+                f"{self.folder}: is a run of kind {self.kind}, which cannot {wish}; --kind cvae trains one that can."
+            )
+
+
+def load(run: str | os.PathLike[str] | None = None, device: str | torch.device = "cpu") -> SmileModel:
+    """The model of a run folder; by default of the run that `newest` finds.
+
+    Raises
+    ------
+    UserError
+        There is no such run, it is not finished, or its files do not fit each other.
+    """
+    folder = newest() if run is None else Path(run)
+    config = read_config(folder)
+    if not config.get("finished"):
+        raise UserError(
+            f"{folder}: this training is not finished; python -m model.train --run {folder} --resume goes on."
+        )
+    try:
+        tensors = {name: t.float() for name, t in load_file(folder / "model.safetensors", device=str(device)).items()}
+        latent = Latent(**{n.removeprefix("latent."): tensors.pop(n) for n in list(tensors) if n.startswith("latent.")})
+        network = CVAE(config["size"], config["latent"], config["width"], config["kind"]).to(device)
+        network.load_state_dict(tensors)
+    except (OSError, RuntimeError, TypeError, KeyError, ValueError) as error:
+        raise UserError(
+            f"{folder / 'model.safetensors'}: does not hold this run's model ({str(error).splitlines()[0]})."
+        ) from error
+    return SmileModel(folder, config, network, latent)
+
+
+def newest() -> Path:
+    """The newest finished CVAE in runs/ but for the demo's, else the model that comes with the project."""
+    configs = [
+        (p, json.loads(p.read_text(encoding="utf-8"))) for p in RUNS.glob("*/config.json") if p.parent.name != DEMO
+    ]
+    finished = [p for p, config in configs if config.get("finished") and config.get("kind") == "cvae"]
+    if finished:
+        return max(finished, key=lambda p: (p.parent / "model.safetensors").stat().st_mtime).parent
+    if (PRETRAINED / "model.safetensors").exists():
+        return PRETRAINED
+    raise UserError("No finished CVAE in runs/; python -m model.train makes one.")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json of a run."""
+    path = folder / "config.json"
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{folder}: no run here (no config.json); python -m model.train makes one.") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}).") from error
+    return config
+
+
+def write_config(folder: Path, config: dict[str, Any]) -> None:
+    write_text(folder / "config.json", json.dumps(config, indent=2, default=str) + "\n")
+
+
+def save_model(folder: Path, network: CVAE, latent: Latent) -> None:
+    """Write model.safetensors."""
+    tensors = dict(network.state_dict()) | {f"latent.{name}": tensor for name, tensor in vars(latent).items()}
+    with whole_file(folder / "model.safetensors") as aside:
+        save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, aside)

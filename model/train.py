@@ -1,0 +1,73 @@
+"""Train an AE, VAE or CVAE on an image set.
+
+python -m model.train                                # data/faces -> runs/cvae
+python -m model.train --data data/utkface --run runs/utkface
+python -m model.train --resume                       # go on after Ctrl-C, a power cut, a kill
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import shell
+from data.images import DEFAULT
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Train an AE, VAE or CVAE on an image set."""
+
+    data: Path = DEFAULT
+    """The image set. A CVAE needs labels in it; unlabelled pictures are used too."""
+    run: Path | None = None
+    """Folder of the run; by default runs/KIND."""
+    kind: Literal["cvae", "vae", "ae"] = "cvae"
+    """Conditional variational, variational, or plain autoencoder."""
+    size: int = 64
+    """Width and height of the pictures in pixels, a power of two."""
+    latent: int = 128
+    """Dimensions of the latent space."""
+    width: int = 32
+    """Channels of the first layer; the others follow."""
+    steps: int = 6000
+    """Training steps: with the other defaults at most 45 minutes on two cores."""
+    batch: int = 128
+    """Pictures per step."""
+    lr: float = 1e-3
+    """Highest learning rate, after a warm-up and before a cosine decay."""
+    ema: float = 0.998
+    """Decay of the moving average of the weights that is kept."""
+    hold: tuple[str, ...] = ("gender", "age", "race")
+    """Columns of metadata.csv that a change of the smile leaves as they are, where the set has them."""
+    reader_rounds: int = 3
+    """Students of the smile reader, each taught by the one before."""
+    reader_steps: int = 700
+    """Training steps of each student."""
+    seed: int = 0
+    """Of weights, order, noise, everything."""
+    log_every: int = 50
+    """Steps between rows of metrics.csv."""
+    save_every: int = 500
+    """Steps between validations, checkpoints and pictures."""
+    resume: bool = False
+    """Go on with the run from its last checkpoint, with the settings that it began with."""
+    force: bool = False
+    """Replace a run that exists."""
+
+
+def main(settings: Settings) -> None:
+    from model.training import train
+
+    run = train(settings)
+    print(f"Run: {run}\nNext: " + next_command(settings, run))
+
+
+def next_command(settings: Settings, run: Path) -> str:
+    option = "" if run == Path("runs/cvae") else f" --run {run}"
+    return (
+        f"python -m model.sample --smile -3{option}" if settings.kind == "cvae" else f"python -m model.sample{option}"
+    )
+
+
+if __name__ == "__main__":
+    shell.run(main, Settings)

@@ -1,0 +1,124 @@
+"""Where runs lie: subjects' folders, run numbers, sidecars, and what a subject has done so far. Needs no pandas."""
+
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sessions.schema import TASK
+from shell import UserError
+
+RUN_NAME = re.compile(rf"sub-(?P<subject>[A-Za-z0-9]+)_task-{TASK}_run-(?P<run>[0-9]+)_beh\.tsv")
+ENCODING = "utf-8-sig"  # UTF-8; a byte order mark, as spreadsheets leave it, is no part of the text
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recording of one subject: the table `path` and the sidecar beside it."""
+
+    path: Path
+    subject: str
+    number: int
+    sidecar: dict[str, Any]
+
+    def rows(self) -> list[dict[str, str]]:
+        """The whole rows as text, one dictionary per trial; a last row cut by a killed writer is left out."""
+        text = self.path.read_text(encoding=ENCODING)
+        header, *lines = text[: text.rfind("\n") + 1].rstrip("\n").split("\n")
+        columns = header.split("\t")
+        return [dict(zip(columns, line.split("\t"), strict=False)) for line in lines]
+
+
+def check_subject(folder: str | os.PathLike[str], subject: str) -> None:
+    """Raise UserError unless `subject` is letters and digits and differs from other subjects in more than case."""
+    if not re.fullmatch(r"[A-Za-z0-9]+", subject):
+        raise UserError(f"subject {subject!r}: expected letters A-Z, a-z and digits only, such as alice or p07.")
+    for other in subjects(folder):
+        if other != subject and other.lower() == subject.lower():
+            raise UserError(
+                f"subject {subject!r}: {folder} has a subject {other!r}; ids must differ in more than case."
+            )
+
+
+def subjects(folder: str | os.PathLike[str]) -> list[str]:
+    """The ids of all subjects who have a folder, sorted."""
+    return sorted(path.name.removeprefix("sub-") for path in Path(folder).glob("sub-*") if path.is_dir())
+
+
+def run_paths(folder: str | os.PathLike[str], subject: str = "*") -> list[Path]:
+    """The tables of all runs of one subject, or of all, sorted."""
+    return sorted(Path(folder).glob(f"sub-{subject}/beh/*_task-{TASK}_*beh.tsv"))
+
+
+def read_run(path: Path) -> Run:
+    """The run whose table is `path`, with its sidecar but without its rows.
+
+    Raises
+    ------
+    UserError
+        The name is not that of a run, or the sidecar is missing, no JSON object, or without ImageSet and Simulated.
+    """
+    match = RUN_NAME.fullmatch(path.name)
+    if match is None or path.parent.parent.name != f"sub-{match['subject']}":
+        raise UserError(f"{path}: not the name of a run, expected sub-ID/beh/sub-ID_task-{TASK}_run-01_beh.tsv.")
+    return Run(path, match["subject"], int(match["run"]), _read_sidecar(path.with_suffix(".json")))
+
+
+def runs(folder: str | os.PathLike[str], subject: str, image_set: str) -> list[Run]:
+    """What `subject` has recorded on `image_set`, in the order of the run numbers: for a recording that goes on."""
+    of_subject = [read_run(path) for path in run_paths(folder, subject)]
+    return sorted((run for run in of_subject if run.sidecar["ImageSet"] == image_set), key=lambda run: run.number)
+
+
+def content_hash(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a picture file, as a run's sidecar keeps it in ImageSHA256."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _read_sidecar(path: Path) -> dict[str, Any]:
+    try:
+        sidecar = json.loads(path.read_text(encoding=ENCODING))
+    except FileNotFoundError:
+        raise UserError(f"{path}: the sidecar of this run is missing.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"{path}: not a JSON file ({error}).") from error
+    if not isinstance(sidecar, dict):
+        raise UserError(f"{path}: expected a JSON object.")
+    hashes = sidecar.get("ImageSHA256", {})
+    for key, value, kind in (
+        ("ImageSet", sidecar.get("ImageSet"), str),
+        ("Simulated", sidecar.get("Simulated"), bool),
+        ("ImageSHA256", hashes, dict),
+    ):
+        if not isinstance(value, kind):
+            raise UserError(f"{path}: {key} is {value!r}, expected a {kind.__name__}.")
+    return sidecar
+
+
+@contextmanager
+def locked(path: Path, refusal: str | None = None) -> Iterator[None]:
+    """Hold the lock file `path`. Where another process holds it, raise UserError(refusal), or wait if that is None.
+
+    The system releases the lock when the process ends, however it ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                file.seek(0)
+                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if refusal is None else msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX if refusal is None else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            raise UserError(refusal or f"{path}: another process holds this lock.") from None
+        yield

@@ -1,0 +1,289 @@
+"""The strict reader: all runs of an image set as one long table, or one sentence that names file and row.
+
+All runs are parsed in one go by pandas' C parser and checked column by column; only what is wrong is looked at row by
+row.
+"""
+
+import csv
+import io
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sessions import files, schema
+from sessions.files import Run
+from shell import UserError
+
+NUMBERS = ("trial", "response_time", "early_press", "face_onset")
+
+
+class _RunError(Exception):
+    """Why the run at a position of the list is no session file."""
+
+    def __init__(self, position: int, reason: str) -> None:
+        super().__init__(reason)
+        self.position = position
+
+
+def to_stderr(note: str) -> None:
+    print(note, file=sys.stderr)
+
+
+def read(
+    folder: str | os.PathLike[str] = "sessions",
+    image_set: str | None = None,
+    *,
+    images: str | os.PathLike[str] | None = None,
+    skip_bad: bool = False,
+    tell: Callable[[str], object] = to_stderr,
+) -> pd.DataFrame:
+    """All trials that are recorded on an image set, in one long table.
+
+    Parameters
+    ----------
+    folder : where the session files lie.
+    image_set : name of the image set, such as "faces"; may be left out where only one set was shown.
+    images : the folder of the set's pictures; where given, pictures that have changed since they were judged are named.
+    skip_bad : leave out runs that cannot be read, with a note on each, instead of raising UserError.
+    tell : called with one sentence on whatever was left out.
+
+    Returns
+    -------
+    One row per shown face, in the order of subject, run and row: `subject`, `run`, `trial`, `trial_type`, `image`,
+    `response` (+1 smiley, -1 not smiley, NaN no answer), `response_time` (s, > 0 or NaN), `early_press` (s, < 0 or
+    NaN), `face_onset` (s), `simulated` (bool), then the files' extra columns as text (NaN where a run has none).
+    No rows where nothing is recorded.
+
+    Raises
+    ------
+    UserError
+        A run is no session file: which file, which row, what was found and what is expected.
+    """
+    bad: list[UserError] = []
+    runs = _list_runs(Path(folder), bad)
+    image_set = _only_set(runs, folder) if image_set is None else image_set
+    runs = [run for run in runs if run.sidecar["ImageSet"] == image_set]
+    if any(not run.sidecar["Simulated"] for run in runs):
+        simulated = [run for run in runs if run.sidecar["Simulated"]]
+        if simulated:
+            subjects = len({run.subject for run in simulated})
+            tell(f"{subjects} simulated subjects are left out, because people have judged {image_set} too.")
+            runs = [run for run in runs if not run.sidecar["Simulated"]]
+    runs = _without_conflicts(runs, bad)
+    table = _parse(runs, bad, tell)
+    if bad and not skip_bad:
+        more = f" (and {len(bad) - 1} more such files)" if len(bad) > 1 else ""
+        raise UserError(f"{bad[0]}{more}")
+    for error in bad:
+        tell(f"skipped: {error}")
+    if images is not None:
+        _tell_changed(runs, table, Path(images), tell)
+    return table
+
+
+def _list_runs(folder: Path, bad: list[UserError]) -> list[Run]:
+    runs = []
+    for path in files.run_paths(folder):
+        try:
+            runs.append(files.read_run(path))
+        except UserError as error:
+            bad.append(error)
+    return sorted(runs, key=lambda run: (run.subject, run.number))
+
+
+def _only_set(runs: list[Run], folder: str | os.PathLike[str]) -> str:
+    sets = sorted({run.sidecar["ImageSet"] for run in runs})
+    if len(sets) > 1:
+        raise UserError(f"{folder}: {len(sets)} image sets were shown ({', '.join(sets)}); say which one to read.")
+    return sets[0] if sets else ""
+
+
+def _without_conflicts(runs: list[Run], bad: list[UserError]) -> list[Run]:
+    """The runs whose sidecar agrees with those before it on who the subject is and what the images were."""
+    shown: dict[str, tuple[str, Run]] = {}
+    simulated: dict[str, Run] = {}
+    numbers: dict[tuple[str, int], Run] = {}
+    agreed = []
+    for run in runs:
+        sidecar = run.path.with_suffix(".json")
+        hashes = run.sidecar.get("ImageSHA256", {})
+        other = next((image for image in hashes if image in shown and shown[image][0] != hashes[image]), None)
+        first = simulated.setdefault(run.subject, run)
+        if other is not None:
+            bad.append(
+                UserError(f"{sidecar}: {other} was another picture in {shown[other][1].path.with_suffix('.json')}.")
+            )
+        elif first.sidecar["Simulated"] != run.sidecar["Simulated"]:
+            bad.append(UserError(f"{sidecar}: Simulated is not as in {first.path.with_suffix('.json')}."))
+        elif (twin := numbers.setdefault((run.subject, run.number), run)) is not run:
+            bad.append(UserError(f"{run.path}: the same run number as {twin.path}."))
+        else:
+            shown.update((image, (digest, run)) for image, digest in hashes.items() if image not in shown)
+            agreed.append(run)
+    return agreed
+
+
+def _parse(runs: list[Run], bad: list[UserError], tell: Callable[[str], object]) -> pd.DataFrame:
+    """The checked table of all `runs`; runs that fail a check go to `bad`, one reason each."""
+    contents: list[tuple[Run, bytes, bytes]] = []  # run, header, rows
+    for run in runs:
+        try:
+            header, rows, note = _whole_rows(run.path)
+        except UserError as error:
+            bad.append(error)
+            continue
+        if note:
+            tell(note)
+        contents.append((run, header, rows))
+    tables = []
+    for header in dict.fromkeys(header for _, header, _ in contents):
+        group = [(run, rows) for run, other, rows in contents if other == header]
+        while group:
+            try:
+                tables.append(_parse_alike(header.decode(), group))
+                break
+            except _RunError as error:
+                run, _ = group.pop(error.position)
+                bad.append(UserError(f"{run.path}{error}"))
+    if not tables:
+        tables = [_typed(pd.DataFrame(columns=["subject", "run", *schema.COLUMNS, "simulated"]))]
+    table = pd.concat(tables, ignore_index=True)
+    extra = [c for c in table.columns if c not in schema.COLUMNS and c not in ("subject", "run", "simulated")]
+    table = table.sort_values(["subject", "run"], kind="stable", ignore_index=True)
+    return table[["subject", "run", *schema.COLUMNS, "simulated", *extra]]
+
+
+def _whole_rows(path: Path) -> tuple[bytes, bytes, str]:
+    """Header and rows of a file, line ends as \\n, and a note where the last row is cut."""
+    content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    if b"\r" in content:
+        content = content.replace(b"\r\n", b"\n")
+    if not content:
+        raise UserError(f"{path}: the file is empty, expected a header row.")
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        row = content.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{path}, row {row}: not UTF-8 text (byte 0x{content[error.start]:02x}).") from None
+    for character, name in ((b"\0", "a null byte"), (b"\r", "a lone carriage return")):
+        if (at := content.find(character)) >= 0:
+            raise UserError(f"{path}, row {content.count(bytes([10]), 0, at) + 1}: {name} in the text.")
+    header, newline, rows = content.partition(b"\n")
+    columns = header.decode().split("\t")
+    missing = [column for column in schema.COLUMNS if column not in columns]
+    if missing or len(set(columns)) < len(columns):
+        problem = f"no column {missing[0]!r}" if missing else "a column name stands twice"
+        raise UserError(f"{path}, row 1: {problem}, found {_short(', '.join(columns))}.")
+    head, end, tail = rows.rpartition(b"\n")
+    note = ""
+    if not newline or tail:
+        note = f"{path}: the last row is cut and left out (the recording was killed); all rows before it count."
+    return header, head + end, note
+
+
+def _parse_alike(header: str, group: list[tuple[Run, bytes]]) -> pd.DataFrame:
+    """One table of runs that share a header. Raises _RunError at the first run that breaks a rule."""
+    columns = header.split("\t")
+    lengths = np.array([rows.count(b"\n") for _, rows in group])
+    for position, (_, rows) in enumerate(group):
+        if rows.count(b"\t") != lengths[position] * (len(columns) - 1):
+            _find_ragged_row(position, rows, len(columns))
+    try:
+        table = pd.read_csv(
+            io.BytesIO(b"".join(rows for _, rows in group)),
+            sep="\t",
+            names=columns,
+            header=None,
+            index_col=False,
+            dtype={column: str for column in columns if column not in NUMBERS},
+            keep_default_na=False,
+            na_values={column: [schema.MISSING] for column in columns if column != "image"},
+            quoting=csv.QUOTE_NONE,
+            skip_blank_lines=False,
+            low_memory=False,
+        )
+    except pd.errors.ParserError:
+        for position, (_, rows) in enumerate(group):
+            _find_ragged_row(position, rows, len(columns))
+        raise
+    _check(table, np.repeat(np.arange(len(group)), lengths), np.cumsum(lengths) - lengths)
+    table.insert(0, "subject", np.repeat(np.array([run.subject for run, _ in group], dtype=object), lengths))
+    table.insert(1, "run", np.repeat(np.array([run.number for run, _ in group]), lengths))
+    table["simulated"] = np.repeat(np.array([run.sidecar["Simulated"] for run, _ in group]), lengths)
+    return _typed(table)
+
+
+def _find_ragged_row(position: int, rows: bytes, expected: int) -> None:
+    for number, line in enumerate(rows.split(b"\n")[:-1], start=2):
+        if (found := line.count(b"\t") + 1) != expected:
+            raise _RunError(position, f", row {number}: {found} cells, expected {expected}.")
+
+
+def _check(table: pd.DataFrame, run_of_row: np.ndarray, first_row: np.ndarray) -> None:
+    """Raise _RunError for the first row that breaks a rule of the schema."""
+
+    def demand(column: str, ok: pd.Series, expected: str) -> None:
+        broken = np.flatnonzero(~ok.to_numpy())
+        if len(broken):
+            at = broken[0]
+            position = int(run_of_row[at])
+            cell = "n/a" if pd.isna(found := table[column].iloc[at]) else found
+            number = at - first_row[position] + 2
+            raise _RunError(position, f", row {number}: {column} is {_short(str(cell))!r}, expected {expected}.")
+
+    numeric = {}
+    for column in NUMBERS:
+        numeric[column] = pd.to_numeric(table[column], errors="coerce").astype(float)
+        demand(column, numeric[column].notna() | table[column].isna(), "a number")
+        demand(column, ~np.isinf(numeric[column]), "a finite number")
+    trial, response_time = numeric["trial"], numeric["response_time"]
+    demand("trial", (trial >= 1) & (trial % 1 == 0), "1, 2, ...")
+    demand("trial_type", table["trial_type"].isin(schema.TRIAL_TYPES), " or ".join(schema.TRIAL_TYPES))
+    image = table["image"]
+    demand("image", (image != "") & (image != schema.MISSING) & ~image.str.contains(r"[/\\]"), "the name of a picture")
+    response = table["response"]
+    demand("response", response.isna() | response.isin(schema.RESPONSES), " or ".join((*schema.RESPONSES, "n/a")))
+    demand(
+        "response_time",
+        response_time.isna() | ((response_time > 0) & (response_time <= schema.MAX_RESPONSE_TIME_S)),
+        f"seconds above 0 and up to {schema.MAX_RESPONSE_TIME_S:g}",
+    )
+    demand("response_time", response_time.isna() == response.isna(), "a number if there is a response, else n/a")
+    demand("early_press", ~(numeric["early_press"] >= 0), "seconds below 0 or n/a")
+    demand("face_onset", ~(numeric["face_onset"] < 0), "seconds from the start of the run")
+    twice = pd.DataFrame({"run": run_of_row, "trial": trial.to_numpy()}).duplicated()
+    demand("trial", ~twice, "a number that stands in no row above")
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    types = {
+        "subject": str,
+        "run": int,
+        "trial": int,
+        "response_time": float,
+        "early_press": float,
+        "face_onset": float,
+    }
+    response = table["response"].map(schema.RESPONSES).astype(float)
+    return table.assign(response=response).astype({**types, "simulated": bool})
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:50]}... ({len(text):,} characters)"
+
+
+def _tell_changed(runs: list[Run], table: pd.DataFrame, images: Path, tell: Callable[[str], object]) -> None:
+    judged = set(table["image"].unique())
+    hashes = {image: digest for run in runs for image, digest in run.sidecar.get("ImageSHA256", {}).items()}
+    changed = [
+        image
+        for image, digest in sorted(hashes.items())
+        if image in judged and (images / image).exists() and files.content_hash(images / image) != digest
+    ]
+    if changed:
+        names = ", ".join(changed[:10]) + (f" and {len(changed) - 10} more" if len(changed) > 10 else "")
+        tell(f"{images}: not the picture that was judged, it has changed since: {names}.")

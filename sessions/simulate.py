@@ -1,0 +1,141 @@
+"""Session files of simulated observers, for an image set whose metadata.csv holds the true degree of smile.
+
+    python -m sessions.simulate --subjects 3
+
+The observers are those of `sessions.observers`. Their runs are marked (Simulated is true), and the reader leaves them
+out as soon as people have judged the set.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import shell
+from sessions import RunWriter, content_hash, runs, shown_first
+from sessions.files import subjects as all_subjects
+from shell import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Record session files of simulated observers."""
+
+    subjects: int = 3
+    """How many observers, called sim01, sim02, ..."""
+    truth: str = "true_smile"
+    """The column of metadata.csv with the true degree of smile."""
+    data: Path = Path("data/faces")
+    """The image set."""
+    limit: int = 200
+    """Images per observer: the first ones of a list that is the same for all subjects."""
+    seed: int = 0
+    """Other seeds give other observers."""
+    sessions: Path = Path("sessions")
+    """Where the session files lie."""
+    force: bool = False
+    """Remove all runs that were simulated on this set before."""
+
+
+def main(settings: Settings) -> None:
+    import numpy as np
+
+    from sessions.observers import draw_observer, respond
+
+    if settings.subjects < 1 or settings.limit < 1:
+        raise UserError(f"--subjects {settings.subjects} --limit {settings.limit}: expected at least 1 of each.")
+    truth = read_truth(settings.data, settings.truth)
+    smile = (truth - truth.mean()) / truth.std(ddof=0)
+    images = shown_first(truth.index, settings.limit)
+    hashes = {image: content_hash(settings.data / "images" / image) for image in images}
+    image_set = settings.data.resolve().name
+    subjects = [f"sim{number:02d}" for number in range(1, settings.subjects + 1)]
+    make_room(settings, subjects, image_set)
+    for number, subject in enumerate(subjects, start=1):
+        rng = np.random.default_rng([settings.seed, number])  # sim01 stays sim01 however many there are
+        observer = draw_observer(rng)
+        order = rng.permutation(len(images))
+        shown = [images[i] for i in order]
+        votes, response_time_s = respond(observer, smile.loc[shown].to_numpy(), rng)
+        sidecar = {
+            "Simulated": True,
+            "SimulatedObserver": asdict(observer),
+            "SimulatedTruth": settings.truth,
+            "Seed": settings.seed,
+            "ImageSHA256": hashes,
+        }
+        onset_s = 1.0 + np.concatenate([[0.0], np.cumsum(response_time_s[:-1] + 1.0)])  # a second between faces
+        with RunWriter(settings.sessions, subject, image_set, sidecar) as run:
+            run.write_all(
+                {
+                    "trial": trial,
+                    "trial_type": "main",
+                    "image": image,
+                    "response": "smiley" if vote > 0 else "not-smiley",
+                    "response_time": float(response_time),
+                    "face_onset": float(onset),
+                }
+                for trial, (image, vote, response_time, onset) in enumerate(
+                    zip(shown, votes, response_time_s, onset_s, strict=True), start=1
+                )
+            )
+        print(run.path)
+    print(f"{len(subjects)} simulated subjects judged {len(images)} faces of {settings.data} each.")
+    print(f"Next: python -m labeling.build --data {settings.data} --sessions {settings.sessions}")
+
+
+def read_truth(data: Path, column: str) -> "pd.Series[float]":
+    """The true degree of smile per image, for images that have one and a picture.
+
+    Raises
+    ------
+    UserError
+        There is no metadata.csv, no such column, or fewer than two different degrees in it.
+    """
+    import pandas as pd
+
+    path = data / "metadata.csv"
+    if not path.exists():
+        how = "python -m data.prepare drawn makes it" if data == Settings.data else "simulation needs the true smile"
+        raise UserError(f"{path}: no such file; {how}.")
+    try:
+        table = pd.read_csv(path, dtype={"image": str})
+    except (ValueError, pd.errors.ParserError) as error:
+        raise UserError(f"{path}: not a comma-separated table in UTF-8 ({error}).") from error
+    for wanted in ("image", column):
+        if wanted not in table.columns:
+            raise UserError(f"{path}: no column {wanted!r}, found {', '.join(map(str, table.columns))}.")
+    truth = pd.to_numeric(table.set_index("image", drop=False)[column], errors="coerce").dropna()
+    truth = truth[[(data / "images" / image).exists() for image in truth.index]]
+    if truth.nunique() < 2:
+        raise UserError(
+            f"{path}: {column!r} has fewer than two different numbers for the pictures in {data / 'images'}."
+        )
+    return truth
+
+
+def make_room(settings: Settings, subjects: list[str], image_set: str) -> None:
+    """With --force, remove what was ever simulated on this set; else refuse where one of `subjects` has judged it."""
+    simulated = []
+    for subject in all_subjects(settings.sessions):
+        for run in runs(settings.sessions, subject, image_set):
+            if run.sidecar["Simulated"]:
+                simulated.append(run)
+            elif subject in subjects:
+                raise UserError(
+                    f"{run.path}: a person recorded this; ids such as {subject} are for simulated subjects."
+                )
+    if not settings.force:
+        for run in simulated:
+            if run.subject in subjects:
+                raise UserError(f"{run.path}: {run.subject} has judged {image_set} already; --force starts again.")
+        return
+    for run in simulated:
+        run.path.unlink()
+        run.path.with_suffix(".json").unlink()
+
+
+if __name__ == "__main__":
+    shell.run(main, Settings)

@@ -1,0 +1,180 @@
+"""The writer of one run: every trial is on the disk before the next face is shown."""
+
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sessions import files, schema
+from shell import UserError, write_text
+
+Value = str | float | bool | None
+
+
+class RunWriter:
+    """Records one run of one subject, as a context manager.
+
+    Entering takes the subject's lock, the next free run number and writes a header; nothing is ever overwritten.
+    Leaving keeps the file as it is, also after an error; a run without a single trial leaves no file.
+
+    Parameters
+    ----------
+    folder : the dataset's folder, made where it is not there.
+    subject : letters and digits; differs from all other subjects in more than case.
+    image_set : name of the image set that is shown.
+    sidecar : what belongs to the run as a whole (Seed, KeyMap, ImageSHA256, RefreshRate, ...). Simulated is false
+        unless given.
+    columns : extra columns, name to description with unit, beside those of `schema.COLUMNS`.
+
+    Raises
+    ------
+    UserError
+        The subject's id will not do, or another process is recording this subject.
+    """
+
+    path: Path
+    number: int
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        subject: str,
+        image_set: str,
+        sidecar: Mapping[str, Any] | None = None,
+        columns: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        self.subject = subject
+        descriptions = {name: {"Description": text} for name, text in (columns or {}).items()}
+        self.columns = (*schema.COLUMNS, *descriptions)
+        self.sidecar: dict[str, Any] = {
+            "TaskName": schema.TASK,
+            "ImageSet": image_set,
+            "Simulated": False,
+            **(sidecar or {}),
+            **descriptions,
+        }
+        if clash := descriptions.keys() & (schema.COLUMNS.keys() | (sidecar or {}).keys()):
+            raise ValueError(f"not free for an extra column: {sorted(clash)}")
+
+    def __enter__(self) -> Self:
+        files.check_subject(self.folder, self.subject)
+        home = self.folder / f"sub-{self.subject}"
+        with ExitStack() as undo:
+            undo.enter_context(
+                files.locked(home / ".lock", f"subject {self.subject!r} is being recorded by another process.")
+            )
+            _describe_dataset(self.folder)
+            self.number = 1 + max((_run_number(path) for path in (home / "beh").glob("*_run-*")), default=0)
+            self.path = home / "beh" / f"sub-{self.subject}_task-{schema.TASK}_run-{self.number:02d}_beh.tsv"
+            self.update()  # the sidecar first, so that there is no moment in which rows lie there unexplained
+            header = "\t".join(self.columns) + "\n"
+            write_text(self.path, header)
+            self._file = undo.enter_context(self.path.open("r+b", buffering=0))
+            self._empty = self._whole = len(header.encode())
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with self._undo:
+            if self._whole == self._empty:
+                self._file.close()
+                self.path.unlink()
+                self.path.with_suffix(".json").unlink()
+
+    def write(self, **row: Value) -> None:
+        """Append one trial and return when it is on the disk. Columns that are not given are written as n/a.
+
+        Raises
+        ------
+        ValueError
+            An unknown column, or a value that no reader would take.
+        OSError
+            The disk is full or gone. The file is left with whole rows; calling again tries again.
+        """
+        self.write_all([row])
+
+    def write_all(self, rows: Iterable[Mapping[str, Value]]) -> None:
+        """Append several trials, all or none, as `write` does one."""
+        text = "".join("\t".join(map(_to_text, self._checked(row))) + "\n" for row in rows)
+        rest = memoryview(text.encode())
+        try:
+            self._file.truncate(self._whole)  # what an earlier failure may have left
+            self._file.seek(self._whole)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._file.truncate(self._whole)
+            raise
+        self._whole = self._file.tell()
+
+    def update(self, **sidecar: Any) -> None:
+        """Add to the run's sidecar what is measured while it runs; the file is replaced as a whole."""
+        self.sidecar.update(sidecar)
+        write_text(self.path.with_suffix(".json"), schema.to_json(self.sidecar))
+
+    def _checked(self, row: Mapping[str, Value]) -> Iterable[Value]:
+        if unknown := row.keys() - set(self.columns):
+            raise ValueError(f"no such columns: {sorted(unknown)}")
+        if row.get("trial_type") not in schema.TRIAL_TYPES:
+            raise ValueError(f"trial_type is {row.get('trial_type')!r}, expected one of {schema.TRIAL_TYPES}")
+        response, response_time = row.get("response"), row.get("response_time")
+        if response is not None and response not in schema.RESPONSES:
+            raise ValueError(f"response is {response!r}, expected one of {tuple(schema.RESPONSES)} or None")
+        if (response is None) != (response_time is None):
+            raise ValueError("response and response_time are there together or not at all")
+        if not row.get("image") or row.get("trial") is None:
+            raise ValueError("a row needs its trial number and its image")
+        return (row.get(column) for column in self.columns)
+
+
+def _to_text(value: Value) -> str:
+    if value is None:
+        return schema.MISSING
+    if isinstance(value, str):
+        if not set(value).isdisjoint("\t\n\r\0"):
+            raise UserError(f"{value!r} has a character that a table cannot hold: rename the file.")
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value != value or value in (float("inf"), float("-inf")):
+        raise ValueError(f"{value} is no finite number")
+    return str(value)  # of a float: the shortest text that reads back as the same number
+
+
+def _run_number(path: Path) -> int:
+    digits = path.name.partition("_run-")[2].partition("_")[0]
+    return int(digits) if digits.isdecimal() else 0
+
+
+def _describe_dataset(folder: Path) -> None:
+    """The files that make `folder` a BIDS dataset, where they are missing, and every subject in participants.tsv.
+
+    What people have changed in them stays: rows and columns (age, sex, ...) are only added to.
+    """
+    with files.locked(folder / ".lock"):
+        for name, text in (
+            ("dataset_description.json", schema.to_json(schema.DATASET_DESCRIPTION)),
+            ("participants.json", schema.to_json(schema.PARTICIPANTS_SIDECAR)),
+            (f"task-{schema.TASK}_beh.json", schema.to_json(schema.TASK_SIDECAR)),
+            ("README", schema.README),
+            (".bidsignore", schema.BIDSIGNORE),
+        ):
+            if not (folder / name).exists():
+                write_text(folder / name, text)
+        path = folder / "participants.tsv"
+        lines = path.read_text(encoding=files.ENCODING).splitlines() if path.exists() else ["participant_id"]
+        header = lines[0].split("\t")
+        if "participant_id" not in header:
+            raise UserError(f"{path}: no column 'participant_id', found {', '.join(header)}.")
+        known = {line.split("\t")[header.index("participant_id")] for line in lines[1:]}
+        new = [f"sub-{subject}" for subject in files.subjects(folder) if f"sub-{subject}" not in known]
+        if new:
+            blank = dict.fromkeys(header, schema.MISSING)
+            lines += ["\t".join((blank | {"participant_id": name}).values()) for name in new]
+            write_text(path, "\n".join(lines) + "\n")

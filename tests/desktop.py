@@ -1,0 +1,104 @@
+"""A virtual desktop (Xvfb) for tests that open a window, and a robot that presses keys on it from outside (XTEST)."""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+KEYS = {"space": 65, "f": 41, "j": 44, "Escape": 9, "Return": 36, "3": 12, "l": 46}  # X keycodes of a PC keyboard
+
+
+class Desktop:
+    """An X display of our own."""
+
+    def __init__(self, name: str) -> None:
+        from Xlib.display import Display
+
+        self.name = name
+        self.display = Display(name)
+        self.pressed_s: list[float] = []
+        """When keys went down, on the clock of time.perf_counter."""
+
+    def press(self, key: str, hold_s: float = 0.03) -> None:
+        """Press and release a key; return when the X server has done both."""
+        from Xlib import X
+        from Xlib.ext import xtest
+
+        xtest.fake_input(self.display, X.KeyPress, KEYS[key])
+        self.pressed_s.append(time.perf_counter())
+        self.display.sync()
+        time.sleep(hold_s)
+        xtest.fake_input(self.display, X.KeyRelease, KEYS[key])
+        self.display.sync()
+
+    def screenshot(self) -> Image.Image:
+        from Xlib import X
+
+        root = self.display.screen().root
+        size = root.get_geometry()
+        raw = root.get_image(0, 0, size.width, size.height, X.ZPixmap, 0xFFFFFFFF)
+        return Image.frombytes("RGB", (size.width, size.height), raw.data, "raw", "BGRX")
+
+    def start(self, folder: Path, *flags: str, code: str | None = None) -> subprocess.Popen[str]:
+        """`python -m annotator` with `flags` in `folder`, or the program text `code`, on this desktop."""
+        what = ["-m", "annotator"] if code is None else ["-c", code]
+        environment = {**os.environ, "DISPLAY": self.name, "PYTHONPATH": str(ROOT), "SDL_VIDEODRIVER": "x11"}
+        return subprocess.Popen(
+            [sys.executable, *what, *flags],
+            cwd=folder,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def answer_everything(self, program: subprocess.Popen[str], seed: int = 0, until_s: float = 60) -> None:
+        """Turn pages and answer faces at random until `program` ends."""
+        rng = random.Random(seed)
+        end_s = time.perf_counter() + until_s
+        while program.poll() is None:
+            assert time.perf_counter() < end_s, "the program does not come to its end"
+            self.press(rng.choice(["space", "f", "j"]))
+            time.sleep(rng.uniform(0.02, 0.12))
+
+
+@contextmanager
+def open_desktop(width: int, height: int) -> Iterator[Desktop]:
+    """Skips the test where there is no Xvfb or no python-xlib."""
+    pytest.importorskip("Xlib", reason="python-xlib presses the keys")
+    if shutil.which("Xvfb") is None:
+        pytest.skip("no Xvfb for a virtual desktop")
+    read, write = os.pipe()
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp"]
+    server = subprocess.Popen(command, pass_fds=[write], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.close(write)
+    try:
+        with os.fdopen(read) as numbers:
+            name = f":{numbers.readline().strip()}"
+        desktop = Desktop(name)
+        yield desktop
+        desktop.display.close()
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def draw_faces(folder: Path, count: int = 6) -> None:
+    """An image set data/faces of plain coloured pictures in `folder`."""
+    images = folder / "data" / "faces" / "images"
+    images.mkdir(parents=True)
+    for i in range(count):
+        hue = np.random.default_rng(i).integers(80, 255, 3)
+        Image.new("RGB", (64, 64), tuple(map(int, hue))).save(images / f"{i:03d}.png")
+    rows = "".join(f"{i:03d}.png,{2 * i / (count - 1) - 1}\n" for i in range(count))
+    (folder / "data" / "faces" / "metadata.csv").write_text(f"image,true_smile\n{rows}")

@@ -1,0 +1,363 @@
+"""Labels: known answers by hand, invariances, recovery of a simulated truth, and honest refusal."""
+
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import spearmanr
+
+import labeling
+import sessions
+from labeling import build, scores
+from labeling.votes import from_trials
+from sessions.observers import draw_observer, respond
+from shell import UserError
+
+METHODS = list(labeling.METHODS)
+CLOSED_FORMS = ["evidence", "majority", "mean-vote", "inverse-rt", "linear-rt"]
+
+
+def table(*rows: tuple[str, str, float, float]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["subject", "image", "response", "response_time"])
+
+
+def simulated(
+    n_subjects: int,
+    n_images: int = 150,
+    seed: int = 0,
+    change: Callable[..., Any] = lambda j, votes, rt, rng: (votes, rt),
+) -> tuple[pd.DataFrame, pd.Series]:
+    rng = np.random.default_rng(seed)
+    smile = rng.uniform(-np.sqrt(3), np.sqrt(3), n_images)
+    images = [f"{i:04d}.png" for i in range(n_images)]
+    tables = []
+    for j in range(n_subjects):
+        votes, rt = change(j, *respond(draw_observer(rng), smile, rng), rng)
+        tables.append(pd.DataFrame({"subject": f"s{j}", "image": images, "response": votes, "response_time": rt}))
+    return pd.concat(tables, ignore_index=True), pd.Series(smile, images)
+
+
+def recovery(trials: pd.DataFrame, smile: pd.Series, method: str) -> float:
+    labels = labeling.score(trials, method).set_index("image")["smile"]
+    return float(spearmanr(labels.reindex(smile.index, fill_value=0.0), smile).statistic)
+
+
+# ---- known answers
+
+THREE_VOTES = table(
+    ("a", "x", 1, 0.5), ("b", "x", 1, 1.0), ("c", "x", -1, 1.5), ("a", "y", -1, 1.0), ("b", "y", -1, 0.5)
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "x", "y"),
+    [
+        ("majority", 1.0, -1.0),
+        ("mean-vote", 1 / 3, -1.0),
+        ("inverse-rt", (1 + 0.5 - 1) / 3, -(0.5 + 1) / 2),
+        ("linear-rt", (0.75 + 0.5 - 0.25) / 3, -(0.5 + 0.75) / 2),
+    ],
+)
+def test_scores_are_their_formulas(method: str, x: float, y: float) -> None:
+    labels = labeling.score(THREE_VOTES, method)
+    assert labels["image"].tolist() == ["x", "y"]
+    np.testing.assert_allclose(labels["smile"], [x, y], atol=1e-15)
+    assert labels["votes"].tolist() == labels["subjects"].tolist() == [3, 2]
+
+
+def test_evidence_of_one_subject_is_votes_over_decision_time() -> None:
+    # alone, a subject's accuracy is the fixed point p = (7 + n p) / (8 + n), so p = 7/8; the median time is 1 s
+    trials = table(("a", "u", 1, 0.75), ("a", "v", -1, 1.0), ("a", "w", 1, 3.0), ("a", "x", 1, 0.5), ("a", "y", 1, 1.2))
+    g = np.log(7) / np.log(9)
+    tau = np.array([0.5, 1.0, 4.0, 1.0, 1.4])  # 3.0 s would be 5, capped; 0.5 s would be 0, which says nothing
+    expected = np.tanh(g * np.array([1, -1, 1, 1, 1]) / (1 + g**2 * tau))
+    labels = labeling.score(trials)
+    np.testing.assert_allclose(labels["smile"], expected, atol=1e-12)
+
+
+def test_a_press_faster_than_anybody_sees_is_dropped_and_told() -> None:
+    trials, _ = simulated(3)
+    trials.loc[5, "response_time"] = 0.149
+    found = labeling.assess(trials)
+    assert found.subjects.loc["s0", "dropped"] == (trials.query("subject == 's0'")["response_time"] < 0.15).sum() > 0
+    assert "0.15" in found.why_dropped
+    expected = trials[trials["response_time"] >= 0.15].groupby("image").size()
+    assert found.labels.set_index("image")["votes"].equals(expected.rename("votes"))
+
+
+def test_each_answered_trial_is_one_vote_and_practice_none() -> None:
+    trials = table(("a", "x", 1, 0.5), ("a", "x", -1, 0.6), ("b", "x", np.nan, np.nan), ("b", "y", np.nan, np.nan))
+    trials = pd.concat([trials.assign(trial_type="main"), trials.assign(trial_type="practice", image="p")])
+    labels = labeling.score(trials, "mean-vote")
+    assert labels[["image", "smile", "votes", "subjects"]].values.tolist() == [["x", 0.0, 2, 1]]
+
+
+def test_accuracy_is_recovered_by_em() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.choice([-1.0, 1.0], 4000)
+    right = np.array([0.95, 0.8, 0.65, 0.5])
+    votes = np.where(rng.random((4, 4000)) < right[:, None], truth, -truth)
+    trials = pd.DataFrame(
+        {
+            "subject": np.repeat(list("abcd"), 4000),
+            "image": np.tile(np.arange(4000).astype(str), 4),
+            "response": votes.ravel(),
+            "response_time": 1.0,
+        }
+    )
+    np.testing.assert_allclose(labeling.assess(trials).subjects["accuracy"], right, atol=0.03)
+
+
+# ---- recovery of the truth
+
+
+def test_evidence_finds_the_truth_better_than_votes_or_inverse_times_alone() -> None:
+    mean = {
+        method: np.mean([recovery(*simulated(3, 200, seed), method) for seed in range(10)])
+        for method in ("evidence", "mean-vote", "inverse-rt")
+    }
+    assert mean["evidence"] >= 0.83
+    assert mean["evidence"] > mean["mean-vote"] + 0.01
+    assert mean["evidence"] > mean["inverse-rt"] + 0.03
+
+
+def test_a_subject_who_presses_at_random_hardly_counts() -> None:
+    def first_is_random(j: int, votes: Any, rt: Any, rng: np.random.Generator) -> tuple[Any, Any]:
+        return (rng.choice([-1.0, 1.0], len(votes)) if j == 0 else votes), rt
+
+    data = [simulated(3, 186, seed, first_is_random) for seed in range(10)]
+    assert np.mean([recovery(*d, "evidence") for d in data]) > 0.05 + np.mean([recovery(*d, "mean-vote") for d in data])
+    assert labeling.assess(data[0][0]).subjects["accuracy"].idxmin() == "s0"
+
+
+def shuffled_times(j: int, votes: Any, rt: Any, rng: np.random.Generator) -> tuple[Any, Any]:
+    return votes, rng.permutation(rt)
+
+
+@pytest.mark.parametrize("n_subjects", [3, 10])
+def test_times_that_say_nothing_do_no_harm(n_subjects: int) -> None:
+    data = [simulated(n_subjects, 186, seed, shuffled_times) for seed in range(10)]
+    evidence, votes = (np.mean([recovery(*d, method) for d in data]) for method in ("evidence", "mean-vote"))
+    assert evidence > votes - 0.015
+    use = [labeling.assess(d[0]).subjects["rt_use"].mean() for d in data]
+    assert np.median(use) == 0
+
+
+def test_times_that_inform_are_used_and_the_summary_says_so() -> None:
+    found = labeling.assess(simulated(5)[0])
+    assert found.subjects["rt_use"].mean() > 0.75
+    assert "times are used (" in found.notes[0]
+
+
+def test_one_subject_alone_cannot_be_checked_and_the_summary_says_so() -> None:
+    found = labeling.assess(simulated(1)[0])
+    assert found.subjects["rt_use"].tolist() == [1.0]
+    assert "could not be checked" in found.notes[0]
+
+
+def test_votes_without_times_are_enough() -> None:
+    trials, smile = simulated(5)
+    found = labeling.assess(trials.assign(response_time=np.nan))
+    assert "no usable response times" in found.notes[0]
+    assert recovery(trials.assign(response_time=np.nan), smile, "evidence") > 0.8
+    assert not found.labels.isna().any(axis=None)
+
+
+def test_times_not_taken_from_the_onset_cost_no_votes() -> None:
+    trials, _ = simulated(4)
+    trials["response_time"] = np.maximum(trials["response_time"] - 0.6, 0.001)
+    found = labeling.assess(trials)
+    assert found.subjects["dropped"].sum() == 0
+    assert found.subjects["rt_use"].tolist() == [0.0] * 4
+
+
+# ---- uncertainty
+
+
+@pytest.mark.parametrize("method", ["evidence", "mean-vote", "inverse-rt", "linear-rt"])
+@pytest.mark.parametrize("n_subjects", [3, 10])
+def test_intervals_cover_what_many_subjects_would_say(method: str, n_subjects: int) -> None:
+    covered = []
+    for seed in range(8):
+        everybody, _ = simulated(n_subjects + 200, 100, seed)
+        number = everybody["subject"].str[1:].astype(int)
+        labels = labeling.score(everybody[number < n_subjects], method).set_index("image")
+        truth = labeling.score(everybody[number >= n_subjects], method).set_index("image")["smile"].loc[labels.index]
+        covered.append(truth.between(labels["smile_low"], labels["smile_high"]).mean())
+    assert 0.84 < np.mean(covered) < 0.96
+
+
+def test_repeats_of_one_subject_are_not_worth_other_subjects() -> None:
+    trials, _ = simulated(6)
+    width = labeling.score(trials, "mean-vote")["smile_se"].median()
+    three_times = pd.concat([trials] * 3)
+    again = labeling.score(three_times, "mean-vote")
+    assert (again["votes"] == 18).all() and (again["subjects"] == 6).all()
+    assert again["smile_se"].median() == pytest.approx(width, rel=0.05)
+
+
+# ---- invariants
+
+TRIALS = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "c", "d"]),
+        st.sampled_from([f"{i}.png" for i in range(6)]),
+        st.sampled_from([1.0, -1.0, float("nan")]),
+        st.one_of(st.floats(1e-3, 1e4), st.just(float("nan")), st.floats(0.1, 2.0)),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(TRIALS, st.sampled_from(METHODS), st.randoms(use_true_random=False))
+def test_labels_are_numbers_in_range_that_no_order_or_name_changes(rows: list[Any], method: str, random: Any) -> None:
+    trials = table(*rows)
+    labels = labeling.score(trials, method)
+    tolerance = 1e-12 if method in CLOSED_FORMS else 1e-3
+    assert not labels.isna().any(axis=None)
+    assert (labels["smile_low"] >= -1).all() and (labels["smile_high"] <= 1).all()
+    assert (labels["smile_low"] <= labels["smile"]).all() and (labels["smile"] <= labels["smile_high"]).all()
+    assert labels["image"].is_monotonic_increasing and labels["image"].is_unique
+
+    shuffled = trials.iloc[random.sample(range(len(trials)), len(trials))]
+    again = labeling.score(shuffled, method)
+    assert again["image"].equals(labels["image"])
+    np.testing.assert_allclose(again["smile"], labels["smile"], atol=tolerance)
+
+    swapped = labeling.score(trials.assign(response=-trials["response"]), method)
+    np.testing.assert_allclose(swapped["smile"], -labels["smile"], atol=tolerance)
+
+    renamed = trials.assign(
+        subject=trials["subject"].map(dict(zip("abcd", random.sample("wxyz", 4), strict=True))),
+        image=trials["image"].str.translate(str.maketrans("012345", "501432")),
+    )
+    back = labeling.score(renamed, method)
+    back["image"] = back["image"].str.translate(str.maketrans("501432", "012345"))
+    back = back.set_index("image").loc[labels["image"]]
+    np.testing.assert_allclose(back["smile"], labels["smile"], atol=tolerance)
+
+
+# ---- refusal
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("response", 0, "response is '0', expected"),
+        ("response", "smiley", "response is 'smiley', expected"),
+        ("response_time", -0.5, "response_time is '-0.5', expected"),
+        ("response_time", np.inf, "response_time is 'inf', expected"),
+        ("response_time", "fast", "response_time is 'fast', expected"),
+        ("subject", None, "subject is"),
+    ],
+)
+def test_a_trial_that_breaks_a_rule_is_named_with_its_row(column: str, value: object, reason: str) -> None:
+    trials = THREE_VOTES.astype(object)
+    trials.loc[2, column] = value
+    with pytest.raises(UserError, match="row 3") as error:
+        labeling.score(trials)
+    assert reason in str(error.value)
+
+
+def test_an_unknown_method_or_a_missing_column_is_one_sentence() -> None:
+    with pytest.raises(UserError, match="expected one of evidence"):
+        labeling.score(THREE_VOTES, "magic")
+    with pytest.raises(UserError, match="no column 'response_time'"):
+        labeling.score(THREE_VOTES.drop(columns="response_time"))
+
+
+def test_no_trials_are_no_labels() -> None:
+    for method in METHODS:
+        assert labeling.score(THREE_VOTES.iloc[:0], method).empty
+
+
+# ---- labeling.build
+
+
+@pytest.fixture
+def faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    images = Path("data/faces/images")
+    images.mkdir(parents=True)
+    for i in range(4):
+        (images / f"{i}.png").write_bytes(b"")
+    return Path("data/faces")
+
+
+def record(subject: str, answers: dict[str, float], trial_type: str = "main") -> None:
+    with sessions.RunWriter("sessions", subject, "faces") as run:
+        for trial, (image, vote) in enumerate(answers.items(), start=1):
+            response = {"response": "smiley" if vote > 0 else "not-smiley", "response_time": 0.5 + trial / 10}
+            run.write(
+                trial=trial, trial_type=trial_type, image=image, face_onset=1.0 * trial, **(response if vote else {})
+            )
+
+
+def test_build_writes_the_labels_and_tells_what_became_of_the_trials(
+    faces: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record("alice", {"0.png": 1, "1.png": -1, "2.png": 0})
+    record("bob", {"0.png": 1, "1.png": -1, "gone.png": 1})
+    record("bob", {"3.png": 1}, trial_type="practice")
+    build.main(build.Settings(method="mean-vote"))
+    labels = pd.read_csv(faces / "labels.csv")
+    assert list(labels.columns) == ["image", "smile", "smile_se", "smile_low", "smile_high", "votes", "subjects"]
+    assert labels[["image", "smile", "votes"]].values.tolist() == [["0.png", 1.0, 2], ["1.png", -1.0, 2]]
+    said = capsys.readouterr().out
+    assert "1 trials are left out" in said
+    lines = {line.split()[0]: line.split()[1:] for line in said.splitlines() if line.startswith(("alice", "bob"))}
+    assert lines == {"alice": ["3", "0", "1", "0", "2"], "bob": ["3", "1", "0", "0", "2"]}
+    assert str(faces / "labels.csv") in said and "Next: python -m model.train" in said
+
+
+def test_build_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="python -m annotator --subject me records some"):
+        build.main(build.Settings())
+    with pytest.raises(UserError, match="no image set here"):
+        build.main(build.Settings(data=Path("data/mine")))
+
+
+def test_build_without_an_answer_says_so(faces: Path) -> None:
+    record("alice", {"0.png": 0})
+    with pytest.raises(UserError, match="no answered trial"):
+        build.main(build.Settings())
+    assert not (faces / "labels.csv").exists()
+
+
+def test_build_stops_at_a_bad_file_unless_told_to_skip_it(faces: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record("alice", {"0.png": 1})
+    record("bob", {"0.png": 1})
+    path = Path("sessions/sub-bob/beh/sub-bob_task-smile_run-01_beh.tsv")
+    path.write_text(path.read_text().replace("smiley", "yes"))
+    with pytest.raises(UserError, match="row 2: response is 'yes'"):
+        build.main(build.Settings())
+    build.main(build.Settings(skip_bad=True))
+    assert f"skipped: {path}, row 2" in capsys.readouterr().out
+    assert pd.read_csv(faces / "labels.csv")["subjects"].tolist() == [1]
+
+
+def test_the_command_offers_every_method() -> None:
+    offered = typing.get_type_hints(build.Settings)["method"].__args__
+    assert set(offered) == set(METHODS)
+
+
+def test_pairs_are_numbered_alike_with_and_without_the_bitmap() -> None:
+    trials = table(("a", "x", 1, 0.5), ("b", "x", 1, 0.5), ("a", "x", -1, 0.7))
+    votes = from_trials(trials)
+    assert votes.repeats
+    np.testing.assert_array_equal(votes.per_pair(votes.vote), [0, 1, 0])
+    assert not from_trials(trials.iloc[:2]).repeats
+
+
+def test_a_tie_has_no_majority() -> None:
+    assert scores.majority(from_trials(table(("a", "x", 1, 1), ("b", "x", -1, 1)))).link == "sign"
+    assert labeling.score(table(("a", "x", 1, 1), ("b", "x", -1, 1)), "majority")["smile"].tolist() == [0.0]

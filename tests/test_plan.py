@@ -1,0 +1,66 @@
+"""Which faces are shown, and in which order."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotator import plan
+from annotator.plan import REPEAT_DISTANCE, Planned
+from shell import UserError
+
+NAMES = [f"{i:03d}.png" for i in range(100)]
+
+
+def done(trials: list[Planned]) -> list[dict[str, str]]:
+    return [{"image": trial.image, "trial_type": trial.trial_type} for trial in trials]
+
+
+@given(count=st.integers(1, 120), seed=st.integers(0, 2**31), repeats=st.floats(0, 1))
+def test_every_face_comes_once_and_its_repeat_at_a_distance(count: int, seed: int, repeats: float) -> None:
+    names = [f"{i}.png" for i in range(count)]
+    trials = plan.order(names, seed, repeats)
+    main = {trial.image: i for i, trial in enumerate(trials) if trial.trial_type == "main"}
+    again = {trial.image: i for i, trial in enumerate(trials) if trial.trial_type == "repeat"}
+    assert sorted(main) == sorted(names)
+    assert len(trials) == len(main) + len(again)
+    assert len(again) == min(round(repeats * count), max(0, count - REPEAT_DISTANCE))
+    assert all(again[image] - main[image] >= REPEAT_DISTANCE for image in again)
+
+
+def test_the_order_is_that_of_its_seed_whatever_the_order_of_the_names() -> None:
+    assert plan.order(NAMES, 5, 0.1) == plan.order(NAMES[::-1], 5, 0.1)
+    assert plan.order(NAMES, 5) != plan.order(NAMES, 6)
+
+
+@given(cut=st.integers(0, 110), seed=st.integers(0, 1000))
+def test_what_is_left_after_a_stop_is_the_rest_of_the_same_order(cut: int, seed: int) -> None:
+    trials = plan.order(NAMES, seed, 0.1)
+    assert plan.remaining(trials, done(trials[:cut])) == trials[cut:]
+
+
+def test_the_balanced_design_takes_the_least_seen_faces() -> None:
+    seen = NAMES[:50] + NAMES[:20]
+    assert set(plan.least_seen(NAMES, seen, 50, seed=0)) == set(NAMES[50:])
+    assert set(plan.least_seen(NAMES, seen, 80, seed=0)) == set(NAMES[20:])
+    assert plan.least_seen(NAMES, [], 10, seed=0) != plan.least_seen(NAMES, [], 10, seed=1)
+
+
+def test_key_sides_are_balanced_over_subjects_and_fixed_for_each() -> None:
+    left = [plan.responses(f"s{i}", None)["f"] for i in range(1000)]
+    assert 450 < left.count("smiley") < 550
+    assert plan.responses("Alice", None) == plan.responses("alice", None)
+    assert plan.responses("alice", ("left", "right")) == {"left": "not-smiley", "right": "smiley"}
+
+
+def test_a_list_of_images_is_read_and_checked(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text("003.png\n\n001.png\n", encoding="utf-8")
+    assert plan.read_list(path, NAMES) == ["003.png", "001.png"]
+    path.write_text("003.png\nnone.png\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"row 2: 'none.png' is no picture"):
+        plan.read_list(path, NAMES)
+    path.write_text("003.png\n003.png\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"row 2: '003.png' stands in a row above"):
+        plan.read_list(path, NAMES)
