@@ -61,7 +61,7 @@ def record(settings: Settings, subject: str) -> None:
 def open_or_draw(settings: Settings) -> ImageSet:
     """The image set; the default one is drawn first where it is not there."""
     if settings.data == DEFAULT and not (DEFAULT / "images").is_dir():
-        from data.drawn_set import prepare_drawn
+        from data.drawn.source import prepare_drawn
         from data.prepare import Drawn
 
         print(f"{DEFAULT} is not there yet: drawing its faces first, once.")

@@ -5,13 +5,12 @@ A file name says age, gender (0 male, 1 female) and race (0 White, 1 Black, 2 As
 """
 
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from data.archives import Member, is_address, members, total
+from data.archives import is_address, members, total
 from data.download import download
 from data.images import describe
 from data.sources import name_left_out, new_pictures
@@ -44,10 +43,10 @@ def prepare_utkface(settings: "Utkface") -> Path:
     left_out: dict[str, str] = {}
     with new_pictures(folder, settings.force) as images:
         source = download(settings.source, folder) if is_address(settings.source) else Path(settings.source)
-        for member in progress(members(source), "copying", total(source), "file"):
-            reason = _copy(member, images, rows)
+        for name, content in progress(members(source), "copying", total(source), "file"):
+            reason = _copy(Path(name).name, content, images, rows)
             if reason:
-                left_out[member.name] = reason
+                left_out[name] = reason
         if not rows:
             name_left_out(left_out)
             raise UserError(f"{source}: no picture named like 20_1_0_20170116174525125.jpg.chip.jpg.")
@@ -62,16 +61,14 @@ def prepare_utkface(settings: "Utkface") -> Path:
     return folder
 
 
-def _copy(member: Member, images: Path, rows: list[dict[str, str | int]]) -> str | None:
+def _copy(name: str, content: bytes, images: Path, rows: list[dict[str, str | int]]) -> str | None:
     """Copy one picture and note its row; returns why it was left out, or None."""
-    name = Path(member.name).name
     match = NAME.fullmatch(name)
     if match is None:
         return "its name is not [age]_[gender]_[race]_[date&time].jpg.chip.jpg"
     if (images / name).exists():
         return "a picture of this name was copied before"
-    with member.open() as read, (images / name).open("wb") as write:
-        shutil.copyfileobj(read, write)
+    (images / name).write_bytes(content)
     rows.append({"image": name, **{key: int(value) for key, value in match.groupdict().items()}})
     return None
 

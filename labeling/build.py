@@ -24,8 +24,8 @@ class Settings:
     """The image set."""
     sessions: Path = Path("sessions")
     """Where the session files lie."""
-    method: Literal["evidence", "majority", "mean-vote", "inverse-rt", "linear-rt"] = "evidence"
-    """How votes and response times become a degree; see labeling/scores.py."""
+    method: Literal["evidence", "majority", "mean-vote", "inverse-rt", "linear-rt", "diffusion"] = "evidence"
+    """How votes and response times become a degree; see labeling/scores.py and labeling/diffusion.py."""
     skip_bad: bool = False
     """Leave out files that cannot be read, with a note on each, instead of stopping."""
 

@@ -3,53 +3,55 @@
 The scale is set by the data: how far subjects' votes on the same image lie apart. No truth is used.
 """
 
+from typing import Literal
+
 import numpy as np
 from scipy.special import betainc, betaincinv, ndtri
 
-from labeling.scores import Terms
 from labeling.votes import Floats, Votes
 
+Link = Literal["identity", "sign", "tanh"]
 LEVEL = 0.9
 Z = float(ndtri((1 + LEVEL) / 2))
 
 
-def interval(votes: Votes, terms: Terms) -> tuple[Floats, Floats]:
-    """(I,) lower and upper ends of the 90 % intervals of the labels, within [-1, 1].
+def interval(votes: Votes, push: Floats, weight: Floats, link: Link) -> tuple[Floats, Floats]:
+    """(I,) lower and upper ends of the 90 % intervals of labels that are ratios of sums, within [-1, 1].
 
-    For an image with A = sum(push) and B = sum(weight), many subjects would give theta = E(push) / E(weight), and
+    `push` and `weight` (T,) are what each vote adds. For an image with A = sum(push) and B = sum(weight), many subjects would give theta = E(push) / E(weight), and
     A - theta B has the variance phi B: phi is the mean square of push - theta weight between subjects, per weight. With
     a Gaussian prior of theta, of variance psi, theta is Gaussian around (A + k mu) / (B + k), k = phi / psi, with the
     variance phi / (B + k). For tanh, mu = 0 and psi = 1, which is the prior of the score itself; else both are those of
     the labels, phi is proportional to 1 - theta^2 (votes are coins), and the Beta distribution of that mean and
     variance gives the ends. A subject's repeats count as so many votes as they are worth (`_information`).
     """
-    push, weight = votes.per_image(terms.push), votes.per_image(terms.weight)
-    theta = np.divide(push, weight, out=np.zeros_like(push), where=weight > 0)
-    information, phi = _information(votes, terms, theta)
-    if terms.link == "tanh":
+    total = votes.per_image(weight)
+    theta = np.divide(votes.per_image(push), total, out=np.zeros_like(total), where=total > 0)
+    information, phi = _information(votes, push, weight, theta)
+    if link == "tanh":
         phi = 1.0 if phi is None else phi
         centre = information * theta / (information + phi)
         half = Z * np.sqrt(phi / (information + phi))
         return np.tanh(centre - half), np.tanh(centre + half)
-    mean, variance = _moments(theta, weight, 2 / 3 if phi is None else phi)
+    mean, variance = _moments(theta, total, 2 / 3 if phi is None else phi)
     phi = 1 - mean**2 - variance if phi is None else phi
     k = phi / variance
     centre = np.clip((information * theta + k * mean) / (information + k), -1 + 1e-9, 1 - 1e-9)
     votes_worth = (information + k) * (1 - mean**2 - variance) / max(phi, 1e-9)
     a, b = (1 + centre) / 2 * votes_worth, (1 - centre) / 2 * votes_worth
-    if terms.link == "sign":
+    if link == "sign":
         below = betainc(a, b, 0.5)  # probability that most of many subjects vote not smiley
         return np.where(below < (1 - LEVEL) / 2, 1.0, -1.0), np.where(below > (1 + LEVEL) / 2, -1.0, 1.0)
     return 2 * betaincinv(a, b, (1 - LEVEL) / 2) - 1, 2 * betaincinv(a, b, (1 + LEVEL) / 2) - 1
 
 
-def _information(votes: Votes, terms: Terms, theta: Floats) -> tuple[Floats, float | None]:
+def _information(votes: Votes, push: Floats, weight: Floats, theta: Floats) -> tuple[Floats, float | None]:
     """(I,) the weights after a discount for correlated repeats, and phi; None where no image has two subjects.
 
     A subject's m votes on one image are worth m / (1 + (m - 1) rho), rho being the correlation of their residuals.
     """
-    residual = terms.push - theta[votes.image] * terms.weight
-    weight = votes.per_image(terms.weight)
+    residual = push - theta[votes.image] * weight
+    total = votes.per_image(weight)
     rho = 0.0
     discount = np.ones_like(residual)
     if votes.repeats:
@@ -62,12 +64,11 @@ def _information(votes: Votes, terms: Terms, theta: Floats) -> tuple[Floats, flo
         residual_square = np.sum(residual * of_pair)
     else:
         residual_square = np.sum(residual**2)
-    spread = votes.per_image(terms.weight * discount)  # variance of push - theta weight, over phi
-    information = np.divide(weight**2, spread, out=np.zeros_like(weight), where=spread > 0)
+    spread = votes.per_image(weight * discount)  # variance of push - theta weight, over phi
+    information = np.divide(total**2, spread, out=np.zeros_like(total), where=spread > 0)
     # residuals from an image's own theta are too small: each subject takes its share of the weight with it
-    of_pair = votes.per_pair(terms.weight)
-    taken = votes.per_image(terms.weight * discount * of_pair)
-    freedom = np.sum(spread - np.divide(taken, weight, out=np.zeros_like(weight), where=weight > 0))
+    taken = votes.per_image(weight * discount * votes.per_pair(weight))
+    freedom = np.sum(spread - np.divide(taken, total, out=np.zeros_like(total), where=total > 0))
     if freedom <= 1e-9 * max(spread.sum(), 1e-300):
         return information, None
     return information, max(float(residual_square / freedom), 1e-6)

@@ -7,16 +7,18 @@ import numpy as np
 import pandas as pd
 
 from labeling import scores
-from labeling.intervals import Z, interval
+from labeling.diffusion import Posterior, diffusion
+from labeling.intervals import Z
 from labeling.votes import Votes, from_trials
 from shell import UserError
 
-METHODS: dict[str, Callable[[Votes], scores.Terms]] = {
+METHODS: dict[str, Callable[[Votes], scores.Terms | Posterior]] = {
     "evidence": scores.evidence,
     "majority": scores.majority,
     "mean-vote": scores.mean_vote,
     "inverse-rt": scores.inverse_rt,
     "linear-rt": scores.linear_rt,
+    "diffusion": diffusion,
 }
 
 
@@ -42,7 +44,7 @@ def score(trials: pd.DataFrame, method: str = "evidence") -> pd.DataFrame:
     ----------
     trials : `subject, image, response` (+1 smiley, -1 not smiley, or missing) and `response_time` (s, or missing), one
         row per trial; each answered trial is one vote. Practice trials (`trial_type`) do not count.
-    method : a key of `METHODS`; the formulas stand in `labeling.scores`.
+    method : a key of `METHODS`; the formulas stand in `labeling.scores` and `labeling.diffusion`.
 
     Returns
     -------
@@ -63,11 +65,11 @@ def assess(trials: pd.DataFrame, method: str = "evidence") -> Assessment:
     if method not in METHODS:
         raise UserError(f"method {method!r}: expected one of {', '.join(METHODS)}.")
     votes = from_trials(trials)
-    terms = METHODS[method](votes)
-    smile = terms.smile(votes)
-    low, high = interval(votes, terms)
+    found = METHODS[method](votes)
+    smile = found.smile(votes)
+    low, high = found.interval(votes)
     low, high = np.minimum(low, smile), np.maximum(high, smile)
-    counted = ~terms.dropped
+    counted = ~found.dropped
     n_votes = votes.per_image(counted.astype(float)).astype(int)
     n_subjects = votes.per_image(counted / np.maximum(votes.per_pair(counted.astype(float)), 1)).round().astype(int)
     labels = pd.DataFrame(
@@ -85,8 +87,8 @@ def assess(trials: pd.DataFrame, method: str = "evidence") -> Assessment:
         {
             "votes": votes.per_subject(np.ones_like(votes.vote)).astype(int),
             "dropped": votes.per_subject((~counted).astype(float)).astype(int),
-            **terms.subjects,
+            **found.subjects,
         },
         index=votes.subjects.rename("subject"),
     )
-    return Assessment(labels[n_votes > 0].reset_index(drop=True), subjects, terms.notes, terms.why_dropped)
+    return Assessment(labels[n_votes > 0].reset_index(drop=True), subjects, found.notes, found.why_dropped)

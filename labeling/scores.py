@@ -7,7 +7,6 @@ In the formulas s is a vote (+1 or -1) and RT its response time in seconds.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import logit
 
+from labeling.intervals import Link, interval
 from labeling.votes import Codes, Floats, Votes
 
 ANTICIPATION_S = 0.15  # faster than anybody sees and presses
@@ -23,7 +23,7 @@ LONGEST_TAU = 4.0
 LINEAR_RANGE_S = (0.1, 2.0)
 
 
-LINKS: dict[str, Callable[[Floats], Floats]] = {
+LINKS: dict[Link, Callable[[Floats], Floats]] = {
     "identity": lambda ratio: np.clip(ratio, -1, 1),
     "sign": np.sign,
     "tanh": np.tanh,
@@ -40,7 +40,7 @@ class Terms:
     """(T,) >= 0, 0 for a dropped vote."""
     prior: float
     """Weight of no smile at all."""
-    link: Literal["identity", "sign", "tanh"]
+    link: Link
     dropped: NDArray[np.bool_]
     """(T,) votes that do not count; their push and weight are 0."""
     why_dropped: str = ""
@@ -54,6 +54,10 @@ class Terms:
         push, weight = votes.per_image(self.push), self.prior + votes.per_image(self.weight)
         ratio = np.divide(push, weight, out=np.zeros_like(push), where=weight > 0)
         return LINKS[self.link](ratio)
+
+    def interval(self, votes: Votes) -> tuple[Floats, Floats]:
+        """(I,) lower and upper ends of the 90 % intervals."""
+        return interval(votes, self.push, self.weight, self.link)
 
 
 def majority(votes: Votes) -> Terms:

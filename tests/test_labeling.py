@@ -20,7 +20,7 @@ from sessions.observers import draw_observer, respond
 from shell import UserError
 
 METHODS = list(labeling.METHODS)
-CLOSED_FORMS = ["evidence", "majority", "mean-vote", "inverse-rt", "linear-rt"]
+CLOSED_FORMS = [method for method in METHODS if method != "diffusion"]
 
 
 def table(*rows: tuple[str, str, float, float]) -> pd.DataFrame:

@@ -1,0 +1,228 @@
+"""The sources of image sets: drawn faces, a folder, UTKFace from a folder, an archive or a server."""
+
+import functools
+import io
+import tarfile
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+import data
+from data.prepare import Drawn, Folder, Utkface, main
+from shell import UserError
+
+NAMES = ["18_1_0_20170105183259439.jpg.chip.jpg", "62_0_3_20170110223927225.jpg.chip.jpg"]
+MALFORMED = "39_1_20170116174525125.jpg.chip.jpg"  # no race: three pictures of UTKFace are named so
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def jpeg(colour: str = "grey") -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (20, 20), colour).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def make_tar(path: Path, names: list[str], mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        for name in names:
+            info = tarfile.TarInfo(name)
+            info.size = len(jpeg())
+            archive.addfile(info, io.BytesIO(jpeg()))
+    return path
+
+
+def source(kind: str) -> str:
+    names = [f"UTKFace/{name}" for name in [*NAMES, MALFORMED]]
+    if kind == "zip":
+        with zipfile.ZipFile("UTKFace.zip", "w") as archive:
+            for name in names:
+                archive.writestr(name, jpeg())
+        return "UTKFace.zip"
+    if kind == "folder":
+        for name in names:
+            Path(name).parent.mkdir(exist_ok=True)
+            Path(name).write_bytes(jpeg())
+        return "UTKFace"
+    return str(make_tar(Path(f"UTKFace.{kind}"), names, "w:gz" if kind == "tar.gz" else "w"))
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar", "tar.gz", "zip"])
+def test_utkface_from_every_form(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(Utkface(source(kind)))
+    images = data.open_set("data/utkface")
+    assert images.names == tuple(NAMES)
+    assert images.path(NAMES[0]).read_bytes() == jpeg()
+    assert images.metadata()[["age", "gender", "race"]].to_numpy().tolist() == [[18, 1, 0], [62, 0, 3]]
+    assert f"{MALFORMED}: its name is not [age]" in capsys.readouterr().out
+
+
+def test_labels_are_imported_and_those_without_a_picture_named(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("labels.csv").write_text(f",stimulus_filename,avg_encode\n0,{NAMES[0]},0.5\n1,me.png,1\n")
+    main(Utkface(source("tar"), labels=Path("labels.csv")))
+    assert data.open_set("data/utkface").labels()["image"].tolist() == [NAMES[0]]
+    assert "me.png: has a label but no picture" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["../evil.jpg", "/evil.jpg", "a/../../evil.jpg", "C:/evil.jpg", "..\\evil.jpg"])
+def test_a_member_that_would_land_outside_is_refused(name: str) -> None:
+    make_tar(Path("bad.tar"), [NAMES[0], name])
+    with pytest.raises(UserError, match="outside of the folder"):
+        main(Utkface("bad.tar"))
+    assert not Path("data/utkface").exists()
+
+
+def test_links_in_an_archive_are_not_followed() -> None:
+    Path("secret").write_text("secret")
+    with tarfile.open("bad.tar", "w") as archive:
+        info = tarfile.TarInfo(NAMES[0])
+        info.type, info.linkname = tarfile.SYMTYPE, str(Path("secret").resolve())
+        archive.addfile(info)
+    with pytest.raises(UserError, match="no picture named like"):
+        main(Utkface("bad.tar"))
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [(None, "no such file"), (b"text", "neither a folder nor"), (b"PK\x03\x04rubbish", "neither")],
+)
+def test_a_wrong_source_is_one_sentence(content: bytes | None, complaint: str) -> None:
+    if content is not None:
+        Path("x.tar").write_bytes(content)
+    with pytest.raises(UserError, match=rf"x\.tar: {complaint}"):
+        main(Utkface("x.tar"))
+
+
+def test_a_damaged_archive_leaves_the_old_set_alone() -> None:
+    main(Utkface(source("tar")))
+    whole = Path(source("tar.gz")).read_bytes()
+    Path("cut.tar.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="damaged"):
+        main(Utkface("cut.tar.gz", force=True))
+    assert data.open_set("data/utkface").names == tuple(NAMES)
+
+
+class Server(ThreadingHTTPServer):
+    """Serves one file on localhost; understands ranges; `cut` is how many bytes the first answer gives at most."""
+
+    def __init__(self, content: bytes, cut: int | None) -> None:
+        super().__init__(("127.0.0.1", 0), functools.partial(Answer))
+        self.content, self.cut, self.ranges = content, cut, list[str | None]()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/UTKFace.tar"
+
+
+class Answer(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        server = self.server
+        assert isinstance(server, Server)
+        wanted = self.headers.get("Range")
+        server.ranges.append(wanted)
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and self.headers["If-Range"] == '"v1"' else 0
+        body = server.content[start:]
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", '"v1"')
+        self.end_headers()
+        self.wfile.write(body if server.cut is None else body[: server.cut])
+        server.cut = None
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def serve() -> Iterator[functools.partial[Server]]:
+    servers: list[Server] = []
+
+    def start(content: bytes, cut: int | None = None) -> Server:
+        server = Server(content, cut)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server
+
+    yield functools.partial(start)
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_utkface_from_an_address(serve: functools.partial[Server], capsys: pytest.CaptureFixture[str]) -> None:
+    server = serve(Path(source("tar")).read_bytes())
+    main(Utkface(server.address))
+    assert data.open_set("data/utkface").names == tuple(NAMES)
+    assert "sha256 of UTKFace.tar: " in capsys.readouterr().out
+    assert sorted(p.name for p in Path("data/utkface").iterdir()) == ["images", "metadata.csv", "set.json"]
+
+
+def test_an_interrupted_download_goes_on_where_it_stopped(serve: functools.partial[Server]) -> None:
+    server = serve(Path(source("tar")).read_bytes(), cut=1000)
+    with pytest.raises(UserError, match="goes on"):
+        main(Utkface(server.address))
+    main(Utkface(server.address))
+    assert server.ranges == [None, "bytes=1000-"]
+    assert data.open_set("data/utkface").names == tuple(NAMES)
+
+
+def test_a_server_that_is_not_there_is_one_sentence(serve: functools.partial[Server]) -> None:
+    server = serve(b"")
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(UserError, match=r"127\.0\.0\.1.*goes on where it stopped"):
+        main(Utkface(server.address))
+
+
+def test_a_folder_becomes_a_set_with_bad_pictures_named(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine/sub").mkdir(parents=True)
+    Path("mine/a.jpg").write_bytes(jpeg())
+    Path("mine/sub/a.jpg").write_bytes(jpeg("red"))
+    Path("mine/broken.jpg").write_bytes(b"no")
+    main(Folder(Path("mine"), "mine"))
+    assert data.open_set("data/mine").names == ("a.jpg", "sub_a.jpg")
+    assert "broken.jpg: not a readable picture" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["../x", "", ".hidden", "a/b"])
+def test_a_set_has_a_plain_name(name: str) -> None:
+    Path("mine").mkdir()
+    with pytest.raises(UserError, match="expected letters"):
+        main(Folder(Path("mine"), name))
+
+
+def test_a_folder_without_pictures_makes_no_set() -> None:
+    Path("mine").mkdir()
+    with pytest.raises(UserError, match="no readable picture"):
+        main(Folder(Path("mine"), "mine"))
+    assert not Path("data/mine").exists()
+
+
+def test_drawn_faces_have_a_true_smile_and_the_same_bytes_for_one_seed() -> None:
+    main(Drawn(count=3, size=32))
+    main(Drawn(count=2, size=32, data=Path("data/again")))
+    images, again = data.open_set("data/faces"), data.open_set("data/again")
+    assert images.path(images.names[1]).read_bytes() == again.path(again.names[1]).read_bytes()
+    pd.testing.assert_frame_equal(images.metadata()[:2], again.metadata())
+    assert images.metadata()["true_smile"].between(-1, 1).all()
+
+
+def test_a_set_is_drawn_once_and_never_replaced_unasked(capsys: pytest.CaptureFixture[str]) -> None:
+    main(Drawn(count=2, size=32))
+    main(Drawn(count=2, size=32))
+    assert "drawn already" in capsys.readouterr().out
+    with pytest.raises(UserError, match="--force replaces"):
+        main(Drawn(count=3, size=32))
+    (Path("data/faces/labels.csv")).write_text("image,smile\n00000.png,0\n")
+    main(Drawn(count=3, size=32, force=True))
+    assert len(data.open_set("data/faces").names) == 3
+    assert len(data.open_set("data/faces").labels()) == 1
