@@ -43,9 +43,9 @@ class Artist:
     def page(self, page: Page) -> Image.Image:
         """The whole screen."""
         blocks: list[tuple[float, Image.Image]] = [(0, self.text(page.title, 6.0, self.strong, bold=True))]
-        blocks += [(3.0 if i == 0 else 1.6, self.text(p, 3.0, self.plain)) for i, p in enumerate(page.paragraphs)]
+        blocks += [(3.0 if i == 0 else 2.0, self.text(p, 3.2, self.plain)) for i, p in enumerate(page.paragraphs)]
         if page.legend:
-            blocks.append((6.0, self._row([self._legend_key(key) for key in page.legend], gap=10)))
+            blocks.append((6.0, self._legend(page.legend)))
         if page.entry is not None:
             blocks.append((5.0, self._entry(page.entry)))
         if page.figures:
@@ -116,8 +116,18 @@ class Artist:
         ImageDraw.Draw(cap).text(middle, label, self.strong, font, anchor="mm")
         return cap
 
-    def _legend_key(self, key: Key) -> Image.Image:
-        return self._column([self._keycap(key.cap, 12), self._line(key.meaning, 3.2, self.strong, bold=True)], gap=1.5)
+    def _legend(self, keys: Sequence[Key]) -> Image.Image:
+        """Keys side by side in cells of one width, so that two lie left and right of the middle."""
+        parts = [
+            self._column([self._keycap(key.cap, 12), self._line(key.meaning, 3.4, self.strong, bold=True)], gap=1.5)
+            for key in keys
+        ]
+        width = max(part.width for part in parts) + self.px(9)
+        cells = []
+        for part in parts:
+            cells.append(Image.new("RGB", (width, part.height), self.background))
+            cells[-1].paste(part, ((width - part.width) // 2, 0))
+        return self._row(cells, gap=0)
 
     def _action(self, key: Key) -> Image.Image:
         return self._row([self._keycap(key.cap, 5), self._line(key.meaning, 2.5, self.plain)], gap=1.5)

@@ -30,7 +30,7 @@ class Experiment:
         self.course = course
         self.host = host
         self.record = record
-        self.jitter = random.Random(course.seed)
+        self.jitter = random.Random(course.seed + course.done)
         self.cross = host.artist.cross()
 
     def run(self) -> None:

@@ -3,6 +3,7 @@
 All times are seconds of `time.perf_counter`.
 """
 
+import ctypes
 import math
 import os
 import signal
@@ -20,7 +21,7 @@ os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")  # a detour through a
 import pygame
 from PIL import Image
 
-from annotator.key_stamps import WAKE_UP, X_SERVER, KeyStamps
+from annotator.key_time import WAKE_UP, X_SERVER, key_time, server_ms
 from annotator.trial import Press
 from shell import UserError
 
@@ -28,6 +29,7 @@ clock: Callable[[], float] = time.perf_counter
 
 SLICE_S = 0.2  # a blocking wait returns this often, so that Python can run its signal handlers
 WINDOW_SHARE = 0.75  # of the desktop, with --windowed
+INVISIBLE = ("offscreen", "dummy")  # what SDL falls back to without a desktop
 BLOCKS_S = 0.002  # flips that return sooner than this do not wait for the display, whatever was asked for
 
 
@@ -52,24 +54,25 @@ class Screen:
         self.refresh_s = math.nan
         """Median interval between flips that wait for the display; NaN where they do not."""
         self.refresh_sd_s = math.nan
-        self._stamps: KeyStamps | None = None
+        self.key_source = WAKE_UP
+        """What is expected to time the keys; each press says what did."""
+        self._stamp_ms: int | None = None
 
     def __enter__(self) -> Self:
         try:
             pygame.display.init()
+            if pygame.display.get_driver() in INVISIBLE:
+                raise pygame.error("no display found")
             self._surface = self._open()
         except pygame.error as error:
             pygame.display.quit()
-            raise UserError(f"no window can be opened here ({error}); a graphical desktop is needed.") from None
+            raise UserError(f"no window can be opened here ({error}); it needs a graphical desktop.") from None
         pygame.display.set_caption("Smiley or not smiley")
         pygame.mouse.set_visible(False)
         pygame.key.stop_text_input()  # an input method would hold keys back
         pygame.event.set_blocked(None)
-        pygame.event.set_allowed([pygame.KEYDOWN, pygame.KEYUP, pygame.QUIT, pygame.WINDOWEXPOSED])
-        try:
-            self._stamps = KeyStamps(pygame.event.__file__)
-        except (OSError, AttributeError):
-            print("note: SDL does not tell when a key was pressed; the moment of waking up for it is taken.")
+        pygame.event.set_allowed([pygame.KEYDOWN, pygame.KEYUP, pygame.QUIT, pygame.WINDOWEXPOSED, pygame.SYSWMEVENT])
+        self.key_source = self._ask_for_stamps()
         self._handlers = {sign: signal.signal(sign, _close_window) for sign in (signal.SIGTERM, signal.SIGINT)}
         self.draw()
         self.flip()
@@ -82,19 +85,12 @@ class Screen:
     ) -> None:
         for sign, handler in self._handlers.items():
             signal.signal(sign, handler)
-        if self._stamps is not None:
-            self._stamps.close()
         pygame.display.quit()
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
         return self._surface.get_size()
-
-    @property
-    def key_source(self) -> str:
-        """What is expected to time the keys; each press says what did."""
-        return X_SERVER if self._stamps is not None and pygame.display.get_driver() == "x11" else WAKE_UP
 
     @property
     def versions(self) -> dict[str, str]:
@@ -140,22 +136,19 @@ class Screen:
             left_s = min(deadline_s - clock(), SLICE_S)
             event = pygame.event.wait(int(left_s * 1000)) if left_s >= 0.001 else pygame.event.poll()
             received_s = clock()
+            if event.type == pygame.SYSWMEVENT:  # the raw event, right before the key that it turns into
+                self._stamp_ms = server_ms(getattr(event, "event", b""))
             if event.type in (pygame.KEYDOWN, pygame.KEYUP):
-                return self._press(event, received_s)
+                time_s, source = key_time(received_s, self._stamp_ms)
+                self._stamp_ms = None
+                name = pygame.key.name(event.key).strip("[]")  # the keypad's digits are called [0] to [9]
+                return Press(name, time_s, source, event.type == pygame.KEYDOWN)
             if event.type == pygame.QUIT:
                 raise WindowClosed
             if event.type == pygame.WINDOWEXPOSED:
                 pygame.display.flip()
             if event.type == pygame.NOEVENT and deadline_s - received_s < 0.001:
                 return None
-
-    def _press(self, event: pygame.Event, received_s: float) -> Press:
-        name = pygame.key.name(event.key).strip("[]")  # the digits of the keypad are called [0] to [9]
-        down = event.type == pygame.KEYDOWN
-        stamp = self._stamps.pop(event.scancode, down) if self._stamps is not None else None
-        if stamp is None:
-            return Press(name, received_s, WAKE_UP, down)
-        return Press(name, stamp.time_s, stamp.source, down)
 
     def _open(self) -> pygame.Surface:
         desktops = pygame.display.get_desktop_sizes()
@@ -177,6 +170,19 @@ class Screen:
                 pygame.display.quit()
                 pygame.display.init()
         return pygame.display.set_mode((width, height), pygame.FULLSCREEN, display=display)
+
+    def _ask_for_stamps(self) -> str:
+        """Have SDL hand on the raw events of X11, for which pygame has no function, and say what will time the keys."""
+        if pygame.display.get_driver() == "x11":
+            try:
+                ctypes.CDLL(pygame.event.__file__).SDL_EventState(
+                    pygame.SYSWMEVENT, 1
+                )  # finds the SDL that pygame uses
+                return X_SERVER
+            except (OSError, AttributeError):
+                pass
+        print("note: this system does not tell when a key was pressed; the moment of waking up for it is taken.")
+        return WAKE_UP
 
     def _measure_refresh(self, flips: int = 60) -> None:
         times_s = [self.flip() for _ in range(flips)]

@@ -33,11 +33,10 @@ def record(settings: Settings, subject: str) -> None:
         print(f"{subject} has seen all {len(course.faces)} faces; a larger --limit adds some.")
         return
     truth = standardised_truth(settings) if settings.simulate else {}
+    sidecar = describe_course(course, earlier, texts)
     with (
-        sessions.RunWriter(
-            settings.sessions, subject, images.name, describe_course(course, earlier, texts), COLUMNS
-        ) as run,
         Screen(settings.windowed, settings.monitor, settings.grey) as screen,
+        sessions.RunWriter(settings.sessions, subject, images.name, sidecar, COLUMNS) as run,
     ):
         screen.check_keys(course.responses)
         run.update(**describe_screen(screen, course))

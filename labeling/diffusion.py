@@ -7,14 +7,13 @@ drift v is f0(T) exp(x v - v^2 T / 2), f0 the first-passage density without drif
 closed form, and a trial's message on d is Gaussian. 5 % of trials are lapses: any vote, at any time.
 """
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from labeling.intervals import Z
+from labeling.scores import Terms
 from labeling.votes import Floats, Votes
 
 LAPSES = 0.05
@@ -25,42 +24,28 @@ PRIOR_MEAN = np.log([1.3, 1.0, 0.4, 2.0, 1.0, 1.0]) * [1, 1, 1, 1, 0, 1]
 PRIOR_SD = np.array([0.5, 0.4, 0.4, 0.7, 0.7, 0.7])
 
 
-@dataclass(frozen=True)
-class Posterior:
-    """Gaussian posteriors of the images' drifts; the label is their tanh."""
+class _Trials(NamedTuple):
+    """What is known of a subject's own trials."""
 
+    vote: Floats
+    rt: Floats
     mean: Floats
-    """(I,)"""
-    sd: Floats
-    """(I,)"""
-    dropped: NDArray[np.bool_]
-    """(T,) votes that do not count."""
-    why_dropped: str = ""
-    subjects: dict[str, Floats] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    def smile(self, votes: Votes) -> Floats:
-        """(I,) the labels in [-1, 1]."""
-        smile: Floats = np.tanh(self.mean)
-        return smile
-
-    def interval(self, votes: Votes) -> tuple[Floats, Floats]:
-        """(I,) lower and upper ends of the 90 % intervals."""
-        return np.tanh(self.mean - Z * self.sd), np.tanh(self.mean + Z * self.sd)
+    """Of the image's drift d, by the other subjects."""
+    variance: Floats
+    longest_s: float
+    """The longest time of a lapse."""
 
 
-def diffusion(votes: Votes) -> Posterior:
+def diffusion(votes: Votes) -> Terms:
     """tanh of the posterior mean of an image's drift, with every subject's parameters fitted given the others' votes.
 
     A subject's parameters maximise their posterior under the prior of this module, the drifts of the images being those
     that the other subjects' votes tell (Gaussian, integrated out); all subjects are fitted side by side, `SWEEPS`
     times. An unknown response time is taken for the subject's median.
     """
-    if not len(votes.vote):
-        return Posterior(np.empty(0), np.empty(0), np.empty(0, dtype=bool))
     side = _side(votes)
     rt = _filled(votes)
-    longest_s = rt.max()
+    longest_s = rt.max(initial=1.0)
     rows = [np.flatnonzero(votes.subject == subject) for subject in range(len(votes.subjects))]
     parameters = np.tile(PRIOR_MEAN, (len(rows), 1))
     precision, linear = np.zeros_like(rt), np.zeros_like(rt)
@@ -69,20 +54,21 @@ def diffusion(votes: Votes) -> Posterior:
         cavity_precision = 1 + votes.per_image(precision)[votes.image] - votes.per_pair(precision)
         cavity_mean = (votes.per_image(linear)[votes.image] - votes.per_pair(linear)) / cavity_precision
         for subject, own in enumerate(rows):
-            data = side * votes.vote[own], rt[own], cavity_mean[own], 1 / cavity_precision[own], longest_s
+            trials = _Trials(side * votes.vote[own], rt[own], cavity_mean[own], 1 / cavity_precision[own], longest_s)
             parameters[subject] = minimize(
                 _cost,
                 parameters[subject],
-                args=data,
+                args=(trials,),
                 method="Nelder-Mead",
                 options={"xatol": 1e-4, "fatol": 1e-6, "maxfev": 2000, "adaptive": True},
             ).x
-            precision[own], linear[own] = _message(parameters[subject], *data)
-    total = 1 + votes.per_image(precision)
+            precision[own], linear[own] = _message(parameters[subject], trials)
     boundary, start, non_decision_s, gain, bias, noise = _natural(parameters.T)
-    return Posterior(
-        mean=side * votes.per_image(linear) / total,
-        sd=1 / np.sqrt(total),
+    return Terms(
+        push=side * linear,
+        weight=precision,
+        prior=1.0,
+        link="tanh",
         dropped=np.zeros(len(rt), dtype=bool),
         subjects={
             "boundary": boundary,
@@ -104,14 +90,11 @@ def _side(votes: Votes) -> float:
 
 
 def _filled(votes: Votes) -> Floats:
+    """(T,) response times, unknown ones taken for the subject's median, else for everybody's, else for 1 s."""
     rt = votes.response_time_s
-    usual_s = float(np.nanmedian(rt)) if not np.isnan(rt).all() else 1.0
-    filled = rt.copy()
-    for subject in range(len(votes.subjects)):
-        own = votes.subject == subject
-        known = rt[own & ~np.isnan(rt)]
-        filled[own & np.isnan(rt)] = np.median(known) if len(known) else usual_s
-    return filled
+    usual_s = 1.0 if np.isnan(rt).all() else float(np.nanmedian(rt))
+    medians = votes.medians(rt)
+    return np.where(np.isnan(rt), np.where(np.isnan(medians), usual_s, medians)[votes.subject], rt)
 
 
 def _natural(parameters: Floats) -> tuple[Floats, ...]:
@@ -120,32 +103,27 @@ def _natural(parameters: Floats) -> tuple[Floats, ...]:
     return np.exp(log_boundary), expit(logit_start), np.exp(log_non_decision), np.exp(log_gain), bias, np.exp(log_noise)
 
 
-def _likelihood(
-    parameters: Floats, vote: Floats, rt: Floats, mean: Floats, variance: Floats, longest_s: float
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """(T,) density of vote and time where the subject attends, that of a lapse, way x and decision time.
-
-    `mean` and `variance` are those of the image's drift d.
-    """
+def _likelihood(parameters: Floats, trials: _Trials) -> tuple[Floats, float, Floats, Floats]:
+    """(T,) density of vote and time where the subject attends, that of a lapse, way x (T,) and decision time (T,)."""
     boundary, start, non_decision_s, gain, bias, noise = _natural(parameters)
-    way = boundary * np.where(vote > 0, 1 - start, -start)
-    time_s = np.maximum(rt - non_decision_s, 1e-9)
-    drift, spread = gain * mean + bias, gain**2 * variance + noise**2
+    way = boundary * np.where(trials.vote > 0, 1 - start, -start)
+    time_s = np.maximum(trials.rt - non_decision_s, 1e-9)
+    drift, spread = gain * trials.mean + bias, gain**2 * trials.variance + noise**2
     exponent = (spread * way**2 + 2 * drift * way - drift**2 * time_s) / (2 * (1 + spread * time_s))
     density = first_passage_density(time_s / boundary**2, np.abs(way) / boundary) / boundary**2
     attending = density * np.exp(np.minimum(exponent, 500)) / np.sqrt(1 + spread * time_s)
-    return (1 - LAPSES) * attending, LAPSES * 0.5 / longest_s, way, time_s
+    return (1 - LAPSES) * attending, LAPSES * 0.5 / trials.longest_s, way, time_s
 
 
-def _cost(parameters: Floats, *data: Floats) -> float:
+def _cost(parameters: Floats, trials: _Trials) -> float:
     """Minus the log posterior of a subject's parameters, up to a constant."""
-    attending, lapse, _, _ = _likelihood(parameters, *data)
+    attending, lapse, _, _ = _likelihood(parameters, trials)
     return float(-np.log(attending + lapse).sum() + 0.5 * np.sum(((parameters - PRIOR_MEAN) / PRIOR_SD) ** 2))
 
 
-def _message(parameters: Floats, *data: Floats) -> tuple[Floats, Floats]:
+def _message(parameters: Floats, trials: _Trials) -> tuple[Floats, Floats]:
     """(T,) precision and precision times mean of d by each trial, times the probability that it is no lapse."""
-    attending, lapse, way, time_s = _likelihood(parameters, *data)
+    attending, lapse, way, time_s = _likelihood(parameters, trials)
     _, _, _, gain, bias, noise = _natural(parameters)
     share = attending / (attending + lapse) / (1 + noise**2 * time_s)
     return share * gain**2 * time_s, share * gain * (way - bias * time_s)

@@ -18,12 +18,14 @@ Z = float(ndtri((1 + LEVEL) / 2))
 def interval(votes: Votes, push: Floats, weight: Floats, link: Link) -> tuple[Floats, Floats]:
     """(I,) lower and upper ends of the 90 % intervals of labels that are ratios of sums, within [-1, 1].
 
-    `push` and `weight` (T,) are what each vote adds. For an image with A = sum(push) and B = sum(weight), many subjects would give theta = E(push) / E(weight), and
-    A - theta B has the variance phi B: phi is the mean square of push - theta weight between subjects, per weight. With
-    a Gaussian prior of theta, of variance psi, theta is Gaussian around (A + k mu) / (B + k), k = phi / psi, with the
-    variance phi / (B + k). For tanh, mu = 0 and psi = 1, which is the prior of the score itself; else both are those of
-    the labels, phi is proportional to 1 - theta^2 (votes are coins), and the Beta distribution of that mean and
-    variance gives the ends. A subject's repeats count as so many votes as they are worth (`_information`).
+    `push` and `weight` (T,) are what each vote adds. For an image with A = sum(push) and B = sum(weight), very many
+    subjects would give theta = E(push) / E(weight), and A - theta B has the variance phi B: phi is the mean square of
+    push - theta weight between subjects, per weight. With a Gaussian prior of theta, of mean mu and variance psi, theta
+    is Gaussian around (A + k mu) / (B + k), k = phi / psi, with the variance phi / (B + k).
+
+    For tanh, mu = 0 and psi = 1, the prior of the score itself. Else both are those of the labels, phi is proportional
+    to 1 - theta^2 (votes are coins), and the Beta distribution of that mean and variance gives the ends. A subject's
+    repeats count as so many votes as they are worth (`_information`).
     """
     total = votes.per_image(weight)
     theta = np.divide(votes.per_image(push), total, out=np.zeros_like(total), where=total > 0)

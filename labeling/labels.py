@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from labeling import scores
-from labeling.diffusion import Posterior, diffusion
+from labeling.diffusion import diffusion
 from labeling.intervals import Z
 from labeling.votes import Votes, from_trials
 from shell import UserError
 
-METHODS: dict[str, Callable[[Votes], scores.Terms | Posterior]] = {
+METHODS: dict[str, Callable[[Votes], scores.Terms]] = {
     "evidence": scores.evidence,
     "majority": scores.majority,
     "mean-vote": scores.mean_vote,
@@ -70,7 +70,7 @@ def assess(trials: pd.DataFrame, method: str = "evidence") -> Assessment:
     low, high = found.interval(votes)
     low, high = np.minimum(low, smile), np.maximum(high, smile)
     counted = ~found.dropped
-    n_votes = votes.per_image(counted.astype(float)).astype(int)
+    n_votes = np.bincount(votes.image[counted], minlength=len(smile))
     n_subjects = votes.per_image(counted / np.maximum(votes.per_pair(counted.astype(float)), 1)).round().astype(int)
     labels = pd.DataFrame(
         {
@@ -85,8 +85,8 @@ def assess(trials: pd.DataFrame, method: str = "evidence") -> Assessment:
     )
     subjects = pd.DataFrame(
         {
-            "votes": votes.per_subject(np.ones_like(votes.vote)).astype(int),
-            "dropped": votes.per_subject((~counted).astype(float)).astype(int),
+            "votes": np.bincount(votes.subject, minlength=len(votes.subjects)),
+            "dropped": np.bincount(votes.subject[found.dropped], minlength=len(votes.subjects)),
             **found.subjects,
         },
         index=votes.subjects.rename("subject"),

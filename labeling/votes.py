@@ -39,27 +39,42 @@ class Votes:
         """(S,) sums of `values` (T,)."""
         return np.bincount(self.subject, values, len(self.subjects)).astype(float)
 
+    def medians(self, values: Floats) -> Floats:
+        """(S,) medians, per subject, of those `values` (T,) that are not NaN; NaN where there is none."""
+        order, starts = self.by_subject
+        known = [own[~np.isnan(own)] for own in np.split(values[order], starts[1:-1])]
+        return np.array([np.median(own) if len(own) else np.nan for own in known[: len(self.subjects)]])
+
     @cached_property
-    def pair(self) -> Codes:
-        """(T,) numbers each pair of subject and image that has a vote: repeats share a number."""
-        key = self.subject * len(self.images) + self.image
-        cells = len(self.subjects) * len(self.images)
-        if cells <= 100 * len(key) + 1000:  # a bitmap tells quickly that there are no repeats
-            seen = np.zeros(cells, dtype=bool)
-            seen[key] = True
-            if np.count_nonzero(seen) == len(key):
-                return np.arange(len(key))
-        numbers: Codes = np.unique(key, return_inverse=True)[1]
-        return numbers
+    def by_subject(self) -> tuple[Codes, Codes]:
+        """(T,) the order that sorts the votes by subject, and (S + 1,) where each subject starts in it, and the end."""
+        order = np.argsort(self.subject.astype(np.min_scalar_type(len(self.subjects))), kind="stable")  # a radix sort
+        counts = np.bincount(self.subject, minlength=len(self.subjects))
+        return order, np.concatenate([[0], np.cumsum(counts)])
 
     @cached_property
     def repeats(self) -> bool:
         """Whether any subject has judged an image more than once."""
-        return bool(len(self.pair)) and self.pair.max() + 1 < len(self.pair)
+        cells = len(self.subjects) * len(self.images)
+        if cells > 100 * len(self.vote) + 1000:
+            return len(np.unique(self._cell)) < len(self.vote)
+        seen = np.zeros(cells, dtype=bool)  # quicker than sorting
+        seen[self._cell] = True
+        return bool(np.count_nonzero(seen) < len(self.vote))
+
+    @cached_property
+    def _pair(self) -> Codes:
+        """(T,) numbers each pair of subject and image that has a vote: repeats share a number."""
+        numbers: Codes = np.unique(self._cell, return_inverse=True)[1]
+        return numbers
+
+    @property
+    def _cell(self) -> Codes:
+        return self.subject * len(self.images) + self.image
 
     def per_pair(self, values: Floats) -> Floats:
         """(T,) the sum of `values` (T,) over all votes of the same subject on the same image."""
-        return np.bincount(self.pair, values)[self.pair] if self.repeats else values
+        return np.bincount(self._pair, values)[self._pair] if self.repeats else values
 
 
 def from_trials(trials: pd.DataFrame) -> Votes:
@@ -89,7 +104,9 @@ def from_trials(trials: pd.DataFrame) -> Votes:
         answered &= (trials["trial_type"] != "practice").to_numpy(dtype=bool)
     subject, subjects = _codes(trials["subject"], answered)
     image, images = _codes(trials["image"], answered)
-    return Votes(subject, image, response[answered], response_time_s[answered], subjects, images)
+    if not answered.all():
+        response, response_time_s = response[answered], response_time_s[answered]
+    return Votes(subject, image, response, response_time_s, subjects, images)
 
 
 def _numbers(column: pd.Series, name: str, expected: str) -> Floats:

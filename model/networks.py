@@ -10,10 +10,18 @@ from torch.nn import functional as F
 
 
 def channels(size: int, width: int) -> list[int]:
-    """Channels at size/2, size/4, ..., 4 pixels: doubling from `width`, at most 8 x `width`."""
+    """Channels at size/2, size/4, ..., 4 pixels: doubling from `width`, at most 8 x `width`.
+
+    Raises
+    ------
+    ValueError
+        The size is no power of two of at least 8, or the width no multiple of 16 (channels are normalised in eights).
+    """
+    if size < 8 or size & (size - 1):
+        raise ValueError(f"size {size}, expected a power of two of at least 8")
+    if width < 16 or width % 16:
+        raise ValueError(f"width {width}, expected a multiple of 16")
     levels = size.bit_length() - 3
-    if size != 4 << levels or levels < 1:
-        raise ValueError(f"picture size {size}, expected a power of two of at least 8")
     return [width * min(2**i, 8) for i in range(levels)]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -77,7 +78,7 @@ class SmileModel:
     def edit(self, x: Tensor, *, smile: float | Tensor | None = None, shift: float | Tensor | None = None) -> Tensor:
         """The faces x (N, 3, S, S) with their smile set to `smile` or changed by `shift`.
 
-        decode(z') - decode(z) + x: what the model cannot express stays as it is, and a change of 0 returns x exactly.
+        x + (decode(z') - decode(z)): what the model cannot express stays as it is, and a change of 0 returns x exactly.
 
         Raises
         ------
@@ -91,7 +92,7 @@ class SmileModel:
         moved = self.latent.at(z, smile) if smile is not None else self.latent.move(z, shift)  # type: ignore[arg-type]
         before = torch.cat([self.network.decoder(some) for some in z.split(256)])
         after = torch.cat([self.network.decoder(some) for some in moved.split(256)])
-        return (x + after - before).clamp(0, 1)
+        return (x + (after - before)).clamp(0, 1)
 
     def _needs_condition(self, wish: str) -> None:
         if self.kind != "cvae":
@@ -119,7 +120,7 @@ def load(run: str | os.PathLike[str] | None = None, device: str | torch.device =
         latent = Latent(**{n.removeprefix("latent."): tensors.pop(n) for n in list(tensors) if n.startswith("latent.")})
         network = CVAE(config["size"], config["latent"], config["width"], config["kind"]).to(device)
         network.load_state_dict(tensors)
-    except (OSError, RuntimeError, TypeError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, RuntimeError, TypeError, KeyError, ValueError) as error:
         raise UserError(
             f"{folder / 'model.safetensors'}: does not hold this run's model ({str(error).splitlines()[0]})."
         ) from error

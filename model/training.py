@@ -22,6 +22,7 @@ from model.cvae import CVAE, Terms
 from model.devices import autocast, best_device
 from model.faces import Faces, load_faces
 from model.latent import fit_latent
+from model.networks import channels
 from model.train import Settings
 from shell import UserError, whole_file
 
@@ -35,12 +36,10 @@ def train(settings: Settings) -> Path:
     Every random number is a function of the seed and the step, so that a resumed run goes on as if never stopped.
     """
     run, settings = open_run(settings)
-    config = asdict(settings)
     faces, figures = load_faces(settings, run)
     if figures:
         print("smile reader: " + ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in figures.items()))
-        runs.write_config(run, config | {"reader": figures})
-    config = runs.read_config(run)
+        runs.write_config(run, runs.read_config(run) | {"reader": figures})
 
     device = best_device()
     torch.manual_seed(settings.seed)
@@ -110,27 +109,41 @@ def train(settings: Settings) -> Path:
         checkpoint()
         print(f"stopped at step {step:,}; --resume goes on")
         raise KeyboardInterrupt
-    finish(run, config, kept, faces, rows, shown, device)
+    finish(run, kept, faces, rows, shown, device)
     return run
 
 
 def open_run(settings: Settings) -> tuple[Path, Settings]:
-    """The run's folder, made or emptied or found again, and the settings that hold for it."""
+    """The folder of the run, made, emptied or found again, and the settings that hold for it."""
     run = settings.run or runs.RUNS / settings.kind
     exists = (run / "config.json").exists()
     if settings.resume:
         if not exists:
             raise UserError(f"{run}: no run to resume here (no config.json).")
         return run, resumed(settings, run)
-    if run.exists() and not settings.force and (exists or any(run.iterdir())):
+    check(settings)
+    if not exists and run.exists() and (not run.is_dir() or any(run.iterdir())):
+        raise UserError(f"{run}: exists and is no run; --run names another folder.")
+    if exists and not settings.force:
         raise UserError(f"{run}: exists; --resume goes on with it, --force replaces it, --run names another folder.")
     if exists:
         shutil.rmtree(run)
     settings = replace(settings, run=run)
-    if settings.steps < 1 or settings.batch < 1 or settings.log_every < 1 or settings.save_every % settings.log_every:
-        raise UserError("--steps, --batch and --log-every must be at least 1, --save-every a multiple of --log-every.")
     runs.write_config(run, asdict(settings))
     return run, settings
+
+
+def check(settings: Settings) -> None:
+    """Raise a UserError for settings that cannot work, before anything is written."""
+    for name in ("steps", "batch", "latent", "log_every", "save_every", "reader_rounds", "reader_steps"):
+        if getattr(settings, name) < 1:
+            raise UserError(f"--{name.replace('_', '-')} {getattr(settings, name)}: expected at least 1.")
+    if settings.save_every % settings.log_every:
+        raise UserError(f"--save-every {settings.save_every}: expected a multiple of --log-every {settings.log_every}.")
+    try:
+        channels(settings.size, settings.width)
+    except ValueError as error:
+        raise UserError(f"--{error}.") from error
 
 
 def resumed(settings: Settings, run: Path) -> Settings:
@@ -189,7 +202,7 @@ def validate(network: CVAE, faces: Faces, device: torch.device, seed: int) -> di
             terms = network.terms(x, c, noise)
         sums += len(x) * np.array([terms.mse.item(), terms.kl.item(), terms.smile.item()])
     network.train(was_training)
-    mse, kl, smile = sums / len(kept)
+    mse, kl, smile = (sums / len(kept)).tolist()  # plain floats: state.pt holds nothing that is unpickled
     values = 0.5 * faces.pictures[0].size
     return {
         "val_loss": values * math.log(mse) + kl + smile,
@@ -201,7 +214,6 @@ def validate(network: CVAE, faces: Faces, device: torch.device, seed: int) -> di
 
 def finish(
     run: Path,
-    config: dict[str, object],
     network: CVAE,
     faces: Faces,
     rows: list[dict[str, float]],
@@ -210,6 +222,7 @@ def finish(
 ) -> None:
     """Fit the latent space, save the model, draw what a reader of the run wants to see, and call the run finished."""
     network.eval()
+    config = runs.read_config(run)
     mu, variance = encode_training_faces(network, faces, device)
     attributes = torch.tensor(faces.attributes[faces.train])
     latent = fit_latent(mu, variance, attributes if config["kind"] == "cvae" else attributes[:, :0])

@@ -78,7 +78,7 @@ def test_evidence_of_one_subject_is_votes_over_decision_time() -> None:
     tau = np.array([0.5, 1.0, 4.0, 1.0, 1.4])  # 3.0 s would be 5, capped; 0.5 s would be 0, which says nothing
     expected = np.tanh(g * np.array([1, -1, 1, 1, 1]) / (1 + g**2 * tau))
     labels = labeling.score(trials)
-    np.testing.assert_allclose(labels["smile"], expected, atol=1e-12)
+    np.testing.assert_allclose(labels["smile"], expected, atol=1e-8)
 
 
 def test_a_press_faster_than_anybody_sees_is_dropped_and_told() -> None:

@@ -1,0 +1,159 @@
+"""The network, its loss and its latent space."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.distributions import MultivariateNormal, Normal, kl_divergence
+
+from model import cvae
+from model.cvae import CVAE
+from model.latent import Latent, fit_latent
+from model.networks import channels
+
+B, S, Z = 6, 16, 8
+
+
+@pytest.fixture
+def network() -> CVAE:
+    torch.manual_seed(0)
+    return CVAE(S, Z, width=16)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10_000))
+def test_kl_is_that_of_torch_distributions(seed: int) -> None:
+    torch.manual_seed(seed)
+    mu, log_var, prior_mu = torch.randn(B, Z), torch.randn(B, Z), torch.randn(B, Z)
+    ours = cvae.kl_divergence(mu, log_var, prior_mu)
+    theirs = kl_divergence(Normal(mu, (0.5 * log_var).exp()), Normal(prior_mu, 1.0)).sum(1)
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_kl_of_the_prior_with_itself_is_zero() -> None:
+    assert cvae.kl_divergence(torch.full((1, Z), 3.0), torch.zeros(1, Z), 3.0).item() == 0
+
+
+def test_loss_is_the_sum_of_its_terms_worked_out_by_hand(network: CVAE) -> None:
+    x, c, noise = torch.rand(B, 3, S, S), torch.linspace(-1, 1, B), torch.randn(B, Z)
+    terms = network.terms(x, c, noise)
+    mu, log_var = network.encoder(x)
+    z = mu + log_var.exp().sqrt() * noise
+    mse = (network.decoder(z) - x).square().mean()
+    kl = kl_divergence(Normal(mu, (0.5 * log_var).exp()), Normal(network.prior(c[:, None]), 1.0)).sum(1).mean()
+    smile = 100 * (network.smile(z)[:, 0] - c).square().mean()
+    torch.testing.assert_close(terms.loss, 3 * S * S / 2 * mse.log() + kl + smile)
+
+
+def test_half_d_log_mse_is_the_likelihood_at_the_best_variance() -> None:
+    error = torch.randn(1000) * 0.3
+    mse = error.square().mean()
+    best = -Normal(0.0, mse.sqrt()).log_prob(error).sum()
+    for factor in (0.9, 1.1):
+        assert -Normal(0.0, factor * mse.sqrt()).log_prob(error).sum() > best
+    constant = 1000 / 2 * (1 + math.log(2 * math.pi))
+    torch.testing.assert_close(best, 1000 / 2 * mse.log() + constant)
+
+
+@pytest.mark.parametrize("kind", ["ae", "vae", "cvae"])
+def test_kinds_differ_in_exactly_their_terms(kind: cvae.Kind) -> None:
+    network = CVAE(S, Z, width=16, kind=kind)
+    terms = network.terms(torch.rand(B, 3, S, S), torch.zeros(B), torch.randn(B, Z))
+    assert (terms.kl > 0) == (kind != "ae")
+    assert (terms.smile > 0) == (kind == "cvae")
+
+
+def test_an_autoencoder_takes_no_notice_of_noise() -> None:
+    network, x = CVAE(S, Z, width=16, kind="ae"), torch.rand(B, 3, S, S)
+    torch.testing.assert_close(network(x, torch.zeros(B, Z))[0], network(x, torch.ones(B, Z))[0])
+
+
+def test_an_unknown_degree_teaches_nothing_of_the_smile(network: CVAE) -> None:
+    unknown = torch.full((B,), torch.nan)
+    network.terms(torch.rand(B, 3, S, S), unknown, torch.randn(B, Z)).loss.backward()
+    assert network.smile.weight.grad is not None and network.smile.weight.grad.abs().max() == 0
+
+
+def test_every_parameter_is_taught(network: CVAE) -> None:
+    c = torch.linspace(-1, 1, B)
+    network.terms(torch.rand(B, 3, S, S), c, torch.randn(B, Z)).loss.backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+
+
+@pytest.mark.parametrize("size", [8, 16, 64, 128])
+def test_pictures_come_back_in_their_size(size: int) -> None:
+    recon, z, mu, log_var = CVAE(size, Z, width=16)(torch.rand(2, 3, size, size), torch.zeros(2, Z))
+    assert recon.shape == (2, 3, size, size) and z.shape == mu.shape == log_var.shape == (2, Z)
+
+
+@pytest.mark.parametrize("size", [0, 4, 50, 96])
+def test_other_sizes_are_refused(size: int) -> None:
+    with pytest.raises(ValueError, match="power of two"):
+        channels(size, 32)
+
+
+@pytest.fixture
+def faces() -> tuple[torch.Tensor, torch.Tensor]:
+    """Latents of 4,000 faces: the first axis tells the smile and some of an attribute, the second the attribute."""
+    generator = torch.Generator().manual_seed(0)
+    smile, attribute = torch.randn(2, 4000, generator=generator).double()
+    mu = 0.3 * torch.randn(4000, Z, generator=generator).double()
+    mu[:, 0] += smile + 0.5 * attribute
+    mu[:, 1] += attribute
+    return mu, torch.stack([smile, attribute], 1)
+
+
+@pytest.fixture
+def latent(faces: tuple[torch.Tensor, torch.Tensor]) -> Latent:
+    mu, attributes = faces
+    return fit_latent(mu, torch.full_like(mu, 0.01), attributes)
+
+
+def test_moving_by_d_moves_the_smile_by_d_and_what_is_held_by_nothing(latent: Latent) -> None:
+    z = torch.randn(5, Z)
+    moved = latent.move(z, 0.7)
+    change = (moved - z) @ latent.readout.T
+    torch.testing.assert_close(change[:, 0], torch.full((5,), 0.7), atol=1e-5, rtol=0)
+    torch.testing.assert_close(change[:, 1], torch.zeros(5), atol=1e-5, rtol=0)
+
+
+def test_at_a_degree_the_read_out_says_that_degree(latent: Latent) -> None:
+    z = latent.draw(torch.randn(5, Z))
+    degrees = torch.linspace(-3, 3, 5)
+    torch.testing.assert_close(latent.read(latent.at(z, degrees)), degrees, atol=1e-5, rtol=0)
+
+
+def test_the_direction_does_not_carry_the_attribute_that_the_smile_comes_with(latent: Latent) -> None:
+    smile_axis, attribute_axis = latent.direction[0, 0], latent.direction[1, 0]
+    assert smile_axis > 0.8
+    assert abs(attribute_axis) < 0.1
+
+
+def test_the_prior_has_the_mean_and_covariance_of_the_encoders_samples(
+    latent: Latent, faces: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    mu, _ = faces
+    expected = torch.cov(mu.T, correction=0) + 0.01 * torch.eye(Z)
+    covariance = MultivariateNormal(latent.mean, scale_tril=latent.factor).covariance_matrix.double()
+    torch.testing.assert_close(covariance, expected, atol=2e-3, rtol=1e-2)
+    torch.testing.assert_close(latent.mean.double(), mu.mean(0), atol=1e-6, rtol=0)
+
+
+def test_without_attributes_there_is_a_prior_and_no_direction(faces: tuple[torch.Tensor, torch.Tensor]) -> None:
+    mu, _ = faces
+    latent = fit_latent(mu, torch.zeros_like(mu), torch.empty(len(mu), 0))
+    assert latent.direction.shape == (Z, 0)
+    assert latent.draw(torch.randn(3, Z)).shape == (3, Z)
+
+
+def test_unknown_attributes_are_left_out(faces: tuple[torch.Tensor, torch.Tensor]) -> None:
+    mu, attributes = faces
+    gaps = attributes.clone()
+    gaps[::2, 1] = torch.nan
+    some = fit_latent(mu, torch.full_like(mu, 0.01), gaps)
+    assert some.direction.isfinite().all()
+    assert np.isclose(some.readout[1, 1].item(), 1.0, atol=0.2)
