@@ -11,6 +11,11 @@ from shell import UserError
 
 def main(settings: Settings) -> None:
     settings.check()
+    if settings.timing:
+        from annotator.timing import self_test
+
+        self_test(settings)
+        return
     if settings.subject is None:
         raise UserError("--subject ID is missing: letters and digits, such as alice or p07.")
     sessions.check_subject(settings.sessions, settings.subject)

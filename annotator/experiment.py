@@ -14,10 +14,11 @@ from annotator.pictures import Loader, Pictures
 from annotator.plan import Planned
 from annotator.record import Record
 from annotator.results import summarise
+from annotator.sidecar import now
 from annotator.slide import Escape, Slide
 from annotator.trial import Trial
 from data.decoding import BadPicture
-from sessions import runs
+from sessions import participants, runs
 
 FEEDBACK_S = 0.8
 SECONDS_PER_TRIAL = 2.0  # for the duration that the subject is told
@@ -66,7 +67,23 @@ class Experiment:
             )
             if host.ask(page) == slide.ESCAPE:
                 raise Leave
+            self.record.note(ConsentTime=now())
+            self._ask_about_you()
         host.turn(compose(host.texts, "instructions", responses=course.responses))
+
+    def _ask_about_you(self) -> None:
+        """Age, sex and handedness, once per subject."""
+        folder, subject, settings = self.record.run.folder, self.course.subject, self.course.settings
+        if (
+            settings.simulate
+            or not settings.questions
+            or participants.COLUMNS.keys() & participants.read(folder, subject)
+        ):
+            return
+        answers: dict[str, str | int | None] = {"age": self.host.type_age()}
+        for column in ("sex", "handedness"):
+            answers[column] = self.host.choose(column, participants.COLUMNS[column]["Levels"])
+        participants.describe(folder, subject, answers)
 
     def _practise(self) -> None:
         if not self.course.practice:

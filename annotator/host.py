@@ -1,7 +1,7 @@
 """Shows pages to the subject and takes the keys that turn them."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -77,11 +77,10 @@ class Host:
             if self._is_new(press) and press.key == ESCAPE:
                 self.pause()
 
-    def choose(self, section: str) -> str | None:
-        """The meaning of the key that answers a question, None where it is skipped."""
-        page = question(self.texts, section)
-        meanings = {key.name: key.meaning for key in page.legend}
-        return meanings.get(self.turn(page, meanings))
+    def choose(self, section: str, codes: Iterable[str]) -> str | None:
+        """The code of the answer to a question, None where it is skipped."""
+        keys = {key: code for code, (key, _) in self.texts.choices(section, codes).items()}
+        return keys.get(self.turn(question(self.texts, section, codes), keys))
 
     def type_age(self) -> int | None:
         """An age in years, None where it is skipped."""

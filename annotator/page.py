@@ -1,7 +1,7 @@
 """A page between trials, as data: what is written on it and which keys it shows."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from annotator.texts import Texts
 
@@ -66,14 +66,23 @@ def compose(
         progress=progress
         and (progress[0] / progress[1], texts.get("progress", "words", done=progress[0], total=progress[1])),
         note=note,
-        actions=tuple(Key(name, cap(texts, name), texts.get("actions", word)) for name, word in actions),
+        actions=tuple(action(texts, name, word) for name, word in actions),
     )
 
 
-def question(texts: Texts, section: str) -> Page:
+def question(texts: Texts, section: str, codes: Iterable[str]) -> Page:
     """A question with one key per answer, which may be skipped."""
-    legend = tuple(Key(name, cap(texts, name), meaning) for name, meaning in texts.choices(section).items())
-    return replace(compose(texts, section, (("return", "skip"), ("escape", "pause"))), legend=legend)
+    answers = texts.choices(section, codes).values()
+    return Page(
+        title=texts.get(section, "title"),
+        legend=tuple(Key(name, cap(texts, name), word) for name, word in answers),
+        actions=(action(texts, "return", "skip"), action(texts, "escape", "pause")),
+    )
+
+
+def action(texts: Texts, name: str, word: str) -> Key:
+    """The key `name` with the text `word` of [actions]."""
+    return Key(name, cap(texts, name), texts.get("actions", word))
 
 
 def cap(texts: Texts, key: str) -> str:

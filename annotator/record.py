@@ -75,7 +75,11 @@ class Record:
         refresh_s = self.host.screen.refresh_s
         late_s = 1.5 * (refresh_s if refresh_s > 0 else UNKNOWN_REFRESH_S)
         late = sum(float(row["onset_delay"] or 0) > late_s for row in self.rows)
+        self.note(EndTime=now(), StartClock=self.start_s, FlipsOfFaces=len(self.rows), LateFlips=late)
+
+    def note(self, **sidecar: object) -> None:
+        """Add to the run's sidecar; a full disk is no reason to stop here, the rows will tell."""
         try:
-            self.run.update(EndTime=now(), StartClock=self.start_s, FlipsOfFaces=len(self.rows), LateFlips=late)
+            self.run.update(**sidecar)
         except OSError as error:
             print(f"note: {self.run.path.with_suffix('.json')} could not be completed: {error.strerror}.")

@@ -8,6 +8,7 @@ import math
 import os
 import signal
 import statistics
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -149,6 +150,27 @@ class Screen:
                 pygame.display.flip()
             if event.type == pygame.NOEVENT and deadline_s - received_s < 0.001:
                 return None
+
+    def wake_up_delays(self, count: int) -> list[float]:
+        """Seconds from an event that another thread sends until this one, waiting as for a key, is awake with it."""
+        sent_s: list[float] = []
+
+        def send() -> None:
+            for _ in range(count):
+                time.sleep(0.01)
+                sent_s.append(clock())
+                pygame.event.post(pygame.Event(pygame.USEREVENT))
+
+        pygame.event.set_allowed(pygame.USEREVENT)
+        sender = threading.Thread(target=send)
+        sender.start()
+        woken_s: list[float] = []
+        while len(woken_s) < count:
+            if pygame.event.wait(int(SLICE_S * 1000)).type == pygame.USEREVENT:
+                woken_s.append(clock())
+        sender.join()
+        pygame.event.set_blocked(pygame.USEREVENT)
+        return [woken - sent for sent, woken in zip(sent_s, woken_s, strict=True)]
 
     def _open(self) -> pygame.Surface:
         desktops = pygame.display.get_desktop_sizes()

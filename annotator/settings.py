@@ -26,6 +26,8 @@ class Settings:
     """balanced takes the faces that were shown least often so far, for many subjects on a large set."""
     repeats: float = 0.1
     """Share of the faces that is shown a second time, to see how consistent the subject is."""
+    questions: bool = True
+    """Ask for age, sex and handedness, once; each can be skipped."""
     practice: int = 6
     """Practice trials, on faces that are in no set."""
     block: int = 50

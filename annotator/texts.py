@@ -1,6 +1,7 @@
 """What the subject reads: one TOML file per language in languages/, or a file of the user's own."""
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,14 @@ class Texts:
         except (ValueError, IndexError) as error:
             raise UserError(f"{where}: {error}; braces stand for values, a brace itself is written twice.") from None
 
-    def choices(self, section: str) -> dict[str, str]:
-        """Key to meaning, of a question."""
-        self.get(section, "choices")
-        return dict(self.content[section]["choices"])
+    def choices(self, section: str, codes: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Of a question: the code of each answer to its key and its word."""
+        try:
+            return {code: (self.content[section][code]["key"], self.content[section][code]["word"]) for code in codes}
+        except (KeyError, TypeError) as error:
+            raise UserError(
+                f"{self.path}, [{section}]: {error} is missing; {LANGUAGES / 'en.toml'} shows all texts."
+            ) from None
 
 
 def open_texts(language: str) -> Texts:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from data import ImageSet, is_validation, open_set
+from model import runs
 from model.reader import SIZE, Floats, read_smiles
 from model.train import Settings
 from shell import UserError, whole_file
@@ -47,19 +48,23 @@ class Faces:
         return everyone[shuffle(seed, epoch, len(everyone))[at * batch : (at + 1) * batch]]
 
 
+def evenly(where: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """At most `most` of `where`, evenly spread over it."""
+    return where if len(where) <= most else where[np.linspace(0, len(where) - 1, most).astype(int)]
+
+
 @lru_cache(maxsize=1)  # asked for at every step of an epoch
 def shuffle(seed: int, epoch: int, count: int) -> NDArray[np.intp]:
     return np.random.default_rng((seed, epoch)).permutation(count)
 
 
-def load_faces(settings: Settings, run: Path) -> tuple[Faces, dict[str, float]]:
-    """The faces of a training and the smile reader's figures (empty where degrees.csv of the run is used again)."""
+def load_faces(settings: Settings, run: Path) -> Faces:
+    """The faces of a training. The smile reader's degrees are kept in the run, its figures in the run's config."""
     images = open_set(settings.data)
     pictures, names = images.pictures(settings.size)
     train = np.array([not is_validation(name) for name in names])
     if not train.any():
         raise UserError(f"{images.folder}: {len(names)} pictures, all of them kept for validation; add some.")
-    figures: dict[str, float] = {}
     degrees = np.full(len(names), np.nan)
     if settings.kind == "cvae":
         path = run / "degrees.csv"
@@ -68,10 +73,14 @@ def load_faces(settings: Settings, run: Path) -> tuple[Faces, dict[str, float]]:
             degrees = known.reindex(names).to_numpy(float)
         else:
             degrees, figures = read_degrees(images, names, train, settings)
+            print(
+                "smile reader: " + ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in figures.items())
+            )
+            runs.write_config(run, runs.read_config(run) | {"reader": figures})
             with whole_file(path) as aside:
                 pd.DataFrame({"image": names, "smile": degrees}).to_csv(aside, index=False)
     attributes = np.column_stack([degrees, held(images, names, settings.hold)])
-    return Faces(pictures, names, train, degrees, attributes), figures
+    return Faces(pictures, names, train, degrees, attributes)
 
 
 def read_degrees(

@@ -9,6 +9,7 @@ runs/<name>/config.json          the settings that made it, what it was trained 
 import hashlib
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +162,11 @@ def save_model(folder: Path, network: CVAE, latent: Latent) -> None:
     tensors = dict(network.state_dict()) | {f"latent.{name}": tensor for name, tensor in vars(latent).items()}
     with whole_file(folder / "model.safetensors") as aside:
         save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, aside)
+
+
+def write_metrics(run: Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """Write metrics.csv: one row per logged step."""
+    import pandas as pd
+
+    with whole_file(run / "metrics.csv") as aside:
+        pd.DataFrame(rows).to_csv(aside, index=False)

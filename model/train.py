@@ -30,7 +30,7 @@ class Settings:
     width: int = 32
     """Channels of the first layer; the others follow."""
     steps: int = 6000
-    """Training steps: with the other defaults at most 45 minutes on two cores."""
+    """Training steps at most; with the other defaults 45 minutes or less on two cores."""
     batch: int = 128
     """Pictures per step."""
     lr: float = 1e-3
@@ -49,6 +49,8 @@ class Settings:
     """Steps between rows of metrics.csv."""
     save_every: int = 500
     """Steps between validations, checkpoints and pictures."""
+    patience: int = 5
+    """Validations in a row without a lower loss after which training ends; the best weights are kept."""
     resume: bool = False
     """Go on with the run from its last checkpoint, with the settings that it began with."""
     force: bool = False

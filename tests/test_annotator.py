@@ -15,7 +15,7 @@ import sessions
 
 pytestmark = pytest.mark.window
 
-QUICK = ("--subject", "alice", "--fixation-s", "0.1", "0.15", "--practice", "0", "--repeats", "0")
+QUICK = ("--subject", "alice", "--fixation-s", "0.1", "0.15", "--practice", "0", "--repeats", "0", "--no-questions")
 
 # announces each trial before it begins, by which time the one before must be on the disk
 ANNOUNCING = """

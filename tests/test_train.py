@@ -130,7 +130,7 @@ def test_kill_9_leaves_a_run_that_resumes(run: Path) -> None:
 
 
 def test_validation_leaves_the_network_in_the_mode_it_found(run: Path) -> None:
-    faces, _ = load_faces(TINY, run)
+    faces = load_faces(TINY, run)
     network = CVAE(16, 8, 16)
     for mode in (True, False):
         network.train(mode)
@@ -138,9 +138,24 @@ def test_validation_leaves_the_network_in_the_mode_it_found(run: Path) -> None:
         assert network.training is mode and figures["val_kl"] >= 0
 
 
+def test_training_ends_when_validation_gets_no_better_and_keeps_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = iter([3.0, 1.0, 2.0, 2.0, 0.0])
+    kept: list[torch.Tensor] = []
+
+    def validate(network: CVAE, *_: object) -> dict[str, float]:
+        kept.append(network.decoder.layers[0].weight.clone())
+        return {"val_loss": next(losses), "val_psnr": 10.0}
+
+    monkeypatch.setattr(training, "validate", validate)
+    run = train(replace(TINY, run=Path("runs/patient"), steps=100, patience=2))
+    assert len(kept) == 4
+    assert torch.equal(model.load(run).network.decoder.layers[0].weight, kept[1])
+    assert runs.read_config(run)["figures"]["step"] == 4
+
+
 def test_noise_is_standard_normal_and_a_function_of_the_step(run: Path) -> None:
     settings = replace(TINY, latent=128)
-    faces, _ = load_faces(TINY, run)
+    faces = load_faces(TINY, run)
     noise = torch.cat([training.make_batch(faces, step, settings, torch.device("cpu"))[2] for step in range(50)])
     assert abs(noise.mean()) < 0.01 and abs(noise.std() - 1) < 0.01
     kurtosis = (noise**4).mean() / noise.var() ** 2
@@ -150,7 +165,7 @@ def test_noise_is_standard_normal_and_a_function_of_the_step(run: Path) -> None:
 
 
 def test_an_epoch_sees_every_training_face_once_and_no_validation_face(run: Path) -> None:
-    faces, _ = load_faces(TINY, run)
+    faces = load_faces(TINY, run)
     count = int(faces.train.sum())
     assert sorted(shuffle(0, 5, count)) == list(range(count))
     seen = np.concatenate([faces.order(step, 16, seed=0) for step in range(count // 16)])

@@ -1,0 +1,163 @@
+"""The self-test before a study: how steadily does this machine show faces, and how well does it time keys?
+
+python -m annotator --timing
+"""
+
+import json
+import math
+import platform
+import statistics
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+
+from annotator.host import Host
+from annotator.page import Page, action
+from annotator.screen import Screen, WindowClosed
+from annotator.settings import Settings
+from annotator.sidecar import now
+from annotator.slide import ESCAPE
+from annotator.subjects import Person
+from annotator.texts import open_texts
+from shell import whole_file, write_text
+
+FLIPS_S = 10.0
+PACE_S = 1 / 60  # where flips do not wait for the display
+WAKE_UPS = 200
+PRESSES = 20
+PATIENCE_S = 20.0  # for these presses
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured; times in seconds."""
+
+    time: str
+    machine: str
+    versions: dict[str, str]
+    screen_size: tuple[int, int]
+    vsync: bool
+    intervals_s: list[float]
+    """Between flips, over `FLIPS_S`."""
+    wake_ups_s: list[float]
+    """From an event sent to this program to the program running with it."""
+    key_sources: dict[str, int]
+    """What timed the keys, and how many."""
+    key_delays_s: list[float]
+    """From the time of a key to the program having it."""
+
+    @property
+    def interval_s(self) -> float:
+        return statistics.median(self.intervals_s)
+
+    @property
+    def late_flips(self) -> int:
+        """Intervals of more than one and a half refreshes."""
+        return sum(interval > 1.5 * self.interval_s for interval in self.intervals_s)
+
+
+def self_test(settings: Settings) -> None:
+    """Measure, judge, and keep a report and a picture in sourcedata/ beside the recordings."""
+    with Screen(settings.windowed, settings.monitor, settings.grey) as screen:
+        host = Host(screen, Person(screen), open_texts(settings.texts))
+        try:
+            report = measure(screen, host)
+        except WindowClosed:
+            print("The window was closed; nothing was kept.")
+            return
+    verdict = judge(report)
+    name = f"timing_{platform.node() or 'machine'}_{datetime.now():%Y-%m-%dT%H-%M-%S}"
+    path = settings.sessions / "sourcedata" / f"{name}.json"
+    write_text(path, json.dumps({"verdict": verdict, **asdict(report)}, indent=1) + "\n")
+    plot(report, path.with_suffix(".png"))
+    print("\n".join(verdict))
+    print(f"{path}\n{path.with_suffix('.png')}\nNext: python -m annotator --subject ID")
+
+
+def measure(screen: Screen, host: Host) -> Report:
+    """Raises WindowClosed."""
+    host.show(host.artist.page(Page("Timing test", ("The display is measured for ten seconds. Please wait.",))))
+    end_s = time.perf_counter() + FLIPS_S
+    flips_s = [screen.flip()]
+    while flips_s[-1] < end_s:
+        flips_s.append(screen.flip(flips_s[-1] + PACE_S))
+    wake_ups_s = screen.wake_up_delays(WAKE_UPS)
+    skip = action(host.texts, ESCAPE, "skip")
+    words = f"Now press any keys, one after the other, about {PRESSES} times."
+    host.show(host.artist.page(Page("Timing test", (words,), actions=(skip,))))
+    sources: Counter[str] = Counter()
+    delays_s: list[float] = []
+    deadline_s = time.perf_counter() + PATIENCE_S
+    while len(delays_s) < PRESSES and (press := screen.wait_for_press(deadline_s)) is not None:
+        received_s = time.perf_counter()
+        if press.key == ESCAPE:
+            break
+        if press.down:
+            sources[press.source] += 1
+            delays_s.append(received_s - press.time_s)
+    return Report(
+        time=now(),
+        machine=f"{platform.node()}, {platform.platform()}",
+        versions=screen.versions,
+        screen_size=screen.size,
+        vsync=screen.vsync,
+        intervals_s=[after - before for before, after in pairwise(flips_s)],
+        wake_ups_s=wake_ups_s,
+        key_sources=dict(sources) or {screen.key_source: 0},
+        key_delays_s=delays_s,
+    )
+
+
+def judge(report: Report) -> list[str]:
+    """The verdict in plain words, the most important sentence first."""
+    flips = len(report.intervals_s)
+    late_share = report.late_flips / flips
+    spread_s = statistics.pstdev(report.intervals_s)
+    wake_up_s = statistics.median(report.wake_ups_s)
+    slowest_s = sorted(report.wake_ups_s)[math.ceil(0.95 * len(report.wake_ups_s)) - 1]
+    stamped = "x-server" in report.key_sources
+    problems = []
+    if not report.vsync:
+        problems.append(
+            "flips do not wait for the display, so that a face may appear up to one refresh later than recorded"
+        )
+    if late_share > 0.01:
+        problems.append(f"{late_share:.1%} of the flips came late; close other programs")
+    if not stamped and slowest_s > 0.002:
+        problems.append(f"keys are noticed up to {1000 * slowest_s:.0f} ms late; close other programs")
+    pace = f"{1 / report.interval_s:.2f} Hz" if report.vsync else "paced by the program"
+    display = (
+        f"Display: {pace}, {1000 * report.interval_s:.2f} ms between flips, SD {1000 * spread_s:.2f} ms, "
+        f"{report.late_flips} of {flips} late."
+    )
+    source = "the X server's stamp, to 1 ms" if stamped else "the moment at which the program wakes up"
+    keys = (
+        f"Keys: timed by {source}; woken within {1000 * wake_up_s:.2f} ms (median), {1000 * slowest_s:.2f} ms (95 %); "
+        f"{len(report.key_delays_s)} presses seen."
+    )
+    verdict = "Fit for reaction times." if not problems else f"With reservations: {'; '.join(problems)}."
+    return [verdict, display, keys]
+
+
+def plot(report: Report, path: Path) -> None:
+    """Histograms of the flips, the wake-ups and the keys."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    for axes, (title, values_s) in zip(
+        figure.subplots(1, 3),
+        (
+            (f"Between flips (n = {len(report.intervals_s)})", report.intervals_s),
+            (f"Event sent to program awake (n = {len(report.wake_ups_s)})", report.wake_ups_s),
+            (f"Key's time to program awake (n = {len(report.key_delays_s)})", report.key_delays_s),
+        ),
+        strict=True,
+    ):
+        axes.hist([1000 * value for value in values_s], bins=60, color="0.35")
+        axes.set(title=title, xlabel="ms", yscale="log")
+        axes.spines[["top", "right"]].set_visible(False)
+    with whole_file(path) as aside:
+        figure.savefig(aside, dpi=130)

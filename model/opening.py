@@ -1,0 +1,57 @@
+"""The beginning of a training: its folder and its settings, new or taken up again."""
+
+import shutil
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+from model import runs
+from model.networks import channels
+from model.train import Settings
+from shell import UserError
+
+
+def open_run(settings: Settings) -> tuple[Path, Settings]:
+    """The folder of the run, made, emptied or found again, and the settings that hold for it."""
+    run = settings.run or runs.RUNS / settings.kind
+    exists = (run / "config.json").exists()
+    if settings.resume:
+        if not exists:
+            raise UserError(f"{run}: no run to resume here (no config.json).")
+        return run, resumed(settings, run)
+    check(settings)
+    if not exists and run.exists() and (not run.is_dir() or any(run.iterdir())):
+        raise UserError(f"{run}: exists and is no run; --run names another folder.")
+    if exists and not settings.force:
+        raise UserError(f"{run}: exists; --resume goes on with it, --force replaces it, --run names another folder.")
+    if exists:
+        shutil.rmtree(run)
+    settings = replace(settings, run=run)
+    runs.write_config(run, asdict(settings))
+    return run, settings
+
+
+def check(settings: Settings) -> None:
+    """Raise a UserError for settings that cannot work, before anything is written."""
+    for name in ("steps", "batch", "latent", "log_every", "save_every", "reader_rounds", "reader_steps"):
+        if getattr(settings, name) < 1:
+            raise UserError(f"--{name.replace('_', '-')} {getattr(settings, name)}: expected at least 1.")
+    if settings.save_every % settings.log_every:
+        raise UserError(f"--save-every {settings.save_every}: expected a multiple of --log-every {settings.log_every}.")
+    try:
+        channels(settings.size, settings.width)
+    except ValueError as error:
+        raise UserError(f"--{error}.") from error
+
+
+def resumed(settings: Settings, run: Path) -> Settings:
+    """The settings that the run began with; any other that was asked for besides is an error, not a surprise."""
+    config = runs.read_config(run)
+    began = Settings(**{f.name: config[f.name] for f in fields(Settings) if f.name in config})
+    began = replace(began, data=Path(began.data), run=run, hold=tuple(began.hold))
+    for one in fields(Settings):
+        asked, default, old = (getattr(s, one.name) for s in (settings, Settings(), began))
+        if one.name not in ("run", "resume", "force") and asked not in (default, old):
+            raise UserError(
+                f"{run}: began with --{one.name.replace('_', '-')} {old}, not {asked}; it cannot change on the way."
+            )
+    return began

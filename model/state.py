@@ -1,0 +1,93 @@
+"""The state of a training: what a checkpoint holds, which weights were best, how long it took."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from model.cvae import CVAE
+from model.runs import write_metrics
+from model.train import Settings
+from shell import whole_file
+
+
+@dataclass
+class State:
+    """What a checkpoint holds: all that a resumed run needs to go on as if it had never been stopped."""
+
+    network: CVAE
+    average: AveragedModel
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    rows: list[dict[str, float]] = field(default_factory=list)
+    """metrics.csv."""
+    best: dict[str, Tensor] = field(default_factory=dict)
+    """The averaged weights at the lowest validation loss so far."""
+    best_row: int = -1
+
+    @property
+    def averaged(self) -> CVAE:
+        return cast(CVAE, self.average.module)
+
+    def save(self, run: Path) -> None:
+        parts = ("network", "average", "optimizer")
+        held = {name: getattr(self, name).state_dict() for name in parts}
+        held |= {name: getattr(self, name) for name in ("step", "rows", "best", "best_row")}
+        with whole_file(run / "state.pt") as aside:
+            torch.save(held, aside)
+        write_metrics(run, self.rows)
+
+    def load(self, run: Path, device: torch.device) -> None:
+        held = torch.load(run / "state.pt", device, weights_only=True)
+        for name, value in held.items():
+            if name in ("network", "average", "optimizer"):
+                getattr(self, name).load_state_dict(value)
+            else:
+                setattr(self, name, value)
+
+
+def new_state(settings: Settings, device: torch.device) -> State:
+    torch.manual_seed(settings.seed)
+    network = CVAE(settings.size, settings.latent, settings.width, settings.kind)
+    network = network.to(device).to(memory_format=torch.channels_last)
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.ema))
+    optimizer = torch.optim.AdamW(network.parameters(), settings.lr, betas=(0.9, 0.99), weight_decay=1e-2, fused=True)
+    return State(network, average, optimizer)
+
+
+def keep_best(state: State) -> None:
+    """Remember the averaged weights if no earlier validation had a lower loss."""
+    losses = [row["val_loss"] for row in state.rows if "val_loss" in row]
+    if not losses or losses[-1] == min(losses):
+        state.best = {name: tensor.clone() for name, tensor in state.averaged.state_dict().items()}
+        state.best_row = len(state.rows) - 1
+
+
+def stale(state: State, settings: Settings) -> bool:
+    """Whether the validation loss has not fallen for `patience` validations: now faces are learned by heart."""
+    validated = [i for i, row in enumerate(state.rows) if "val_loss" in row]
+    return sum(i > state.best_row for i in validated) >= settings.patience
+
+
+class Clock:
+    """Seconds spent on training steps, without what lies between `row` and `skip`."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.seconds = state.rows[-1]["seconds"] if state.rows else 0.0
+        self.skip()
+
+    def skip(self) -> None:
+        self.at, self.step = time.perf_counter(), self.state.step
+
+    def row(self, batch: int) -> dict[str, float]:
+        """The beginning of a row of metrics.csv; `rate` is in pictures per second."""
+        passed, pictures = time.perf_counter() - self.at, (self.state.step - self.step) * batch
+        self.seconds += passed
+        self.skip()
+        step = self.state.step
+        return {"step": step, "pictures": step * batch, "seconds": self.seconds, "rate": pictures / passed}
