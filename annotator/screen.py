@@ -3,7 +3,6 @@
 All times are seconds of `time.perf_counter`.
 """
 
-import ctypes
 import math
 import os
 import signal
@@ -12,6 +11,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import pairwise
 from types import TracebackType
 from typing import Self
@@ -23,6 +23,7 @@ import pygame
 from PIL import Image
 
 from annotator.key_time import WAKE_UP, X_SERVER, key_time, server_ms
+from annotator.sdl import Sdl
 from annotator.trial import Press
 from shell import UserError
 
@@ -57,6 +58,7 @@ class Screen:
         self.refresh_sd_s = math.nan
         self.key_source = WAKE_UP
         """What is expected to time the keys; each press says what did."""
+        self._sdl: Sdl | None = None
         self._stamp_ms: int | None = None
 
     def __enter__(self) -> Self:
@@ -70,10 +72,7 @@ class Screen:
             raise UserError(f"no window can be opened here ({error}); it needs a graphical desktop.") from None
         pygame.display.set_caption("Smiley or not smiley")
         pygame.mouse.set_visible(False)
-        pygame.key.stop_text_input()  # an input method would hold keys back
-        pygame.event.set_blocked(None)
-        pygame.event.set_allowed([pygame.KEYDOWN, pygame.KEYUP, pygame.QUIT, pygame.WINDOWEXPOSED, pygame.SYSWMEVENT])
-        self.key_source = self._ask_for_stamps()
+        self._open_keyboard()
         self._handlers = {sign: signal.signal(sign, _close_window) for sign in (signal.SIGTERM, signal.SIGINT)}
         self.draw()
         self.flip()
@@ -134,8 +133,7 @@ class Screen:
         WindowClosed
         """
         while True:
-            left_s = min(deadline_s - clock(), SLICE_S)
-            event = pygame.event.wait(int(left_s * 1000)) if left_s >= 0.001 else pygame.event.poll()
+            event = self._next_event(min(deadline_s - clock(), SLICE_S))
             received_s = clock()
             if event.type == pygame.SYSWMEVENT:  # the raw event, right before the key that it turns into
                 self._stamp_ms = server_ms(getattr(event, "event", b""))
@@ -166,7 +164,7 @@ class Screen:
         sender.start()
         woken_s: list[float] = []
         while len(woken_s) < count:
-            if pygame.event.wait(int(SLICE_S * 1000)).type == pygame.USEREVENT:
+            if self._next_event(SLICE_S).type == pygame.USEREVENT:
                 woken_s.append(clock())
         sender.join()
         pygame.event.set_blocked(pygame.USEREVENT)
@@ -193,18 +191,26 @@ class Screen:
                 pygame.display.init()
         return pygame.display.set_mode((width, height), pygame.FULLSCREEN, display=display)
 
-    def _ask_for_stamps(self) -> str:
-        """Have SDL hand on the raw events of X11, for which pygame has no function, and say what will time the keys."""
-        if pygame.display.get_driver() == "x11":
-            try:
-                ctypes.CDLL(pygame.event.__file__).SDL_EventState(
-                    pygame.SYSWMEVENT, 1
-                )  # finds the SDL that pygame uses
-                return X_SERVER
-            except (OSError, AttributeError):
-                pass
-        print("note: this system does not tell when a key was pressed; the moment of waking up for it is taken.")
-        return WAKE_UP
+    def _open_keyboard(self) -> None:
+        pygame.key.stop_text_input()  # an input method would hold keys back
+        pygame.event.set_blocked(None)
+        pygame.event.set_allowed([pygame.KEYDOWN, pygame.KEYUP, pygame.QUIT, pygame.WINDOWEXPOSED, pygame.SYSWMEVENT])
+        with suppress(OSError, AttributeError):
+            self._sdl = Sdl(pygame.event.__file__)
+            if pygame.display.get_driver() == "x11":
+                self._sdl.hand_on(pygame.SYSWMEVENT)
+                self.key_source = X_SERVER
+        if self.key_source == WAKE_UP:
+            print("note: this system does not tell when a key was pressed; the moment of waking up for it is taken.")
+
+    def _next_event(self, wait_s: float) -> pygame.Event:
+        """The next event; NOEVENT when there was none for `wait_s`, less a part of a millisecond."""
+        if wait_s < 0.001:
+            return pygame.event.poll()
+        if self._sdl is None:
+            return pygame.event.wait(int(wait_s * 1000))
+        self._sdl.wait(int(wait_s * 1000))
+        return pygame.event.poll()
 
     def _measure_refresh(self, flips: int = 60) -> None:
         times_s = [self.flip() for _ in range(flips)]

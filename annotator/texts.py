@@ -4,16 +4,18 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 from shell import UserError
 
 LANGUAGES = Path(__file__).parent / "languages"
+ENGLISH = LANGUAGES / "en.toml"
 
 
 @dataclass(frozen=True)
 class Texts:
-    """The texts of one language."""
+    """The texts of one language, complete. Make one with `open_texts`."""
 
     path: Path
     content: dict[str, Any]
@@ -24,31 +26,12 @@ class Texts:
         return self.path.parent / self.content["font"] if "font" in self.content else None
 
     def get(self, section: str, name: str, **values: object) -> str:
-        """One text with its braces filled in.
-
-        Raises
-        ------
-        UserError
-            The file does not have it, or asks for a value that there is not.
-        """
-        where = f"{self.path}, [{section}] {name}"
-        try:
-            return str(self.content[section][name]).strip().format(**values)
-        except (KeyError, TypeError) as error:
-            if section in self.content and name in self.content[section]:
-                raise UserError(f"{where}: {{{error.args[0]}}} is not known here, expected {sorted(values)}.") from None
-            raise UserError(f"{where}: missing; {LANGUAGES / 'en.toml'} shows all texts.") from None
-        except (ValueError, IndexError) as error:
-            raise UserError(f"{where}: {error}; braces stand for values, a brace itself is written twice.") from None
+        """One text with its braces filled in."""
+        return str(self.content[section][name]).strip().format(**values)
 
     def choices(self, section: str, codes: Iterable[str]) -> dict[str, tuple[str, str]]:
         """Of a question: the code of each answer to its key and its word."""
-        try:
-            return {code: (self.content[section][code]["key"], self.content[section][code]["word"]) for code in codes}
-        except (KeyError, TypeError) as error:
-            raise UserError(
-                f"{self.path}, [{section}]: {error} is missing; {LANGUAGES / 'en.toml'} shows all texts."
-            ) from None
+        return {code: (self.content[section][code]["key"], self.content[section][code]["word"]) for code in codes}
 
 
 def open_texts(language: str) -> Texts:
@@ -57,15 +40,39 @@ def open_texts(language: str) -> Texts:
     Raises
     ------
     UserError
-        There is no such language or file, or the file is not TOML in UTF-8.
+        There is no such language or file, it is not TOML in UTF-8, a text is missing, or its braces are not those of
+        the English text.
     """
     path = LANGUAGES / f"{language}.toml"
     if not path.exists():
         path = Path(language)
     try:
-        return Texts(path, tomllib.loads(path.read_text(encoding="utf-8-sig")))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         known = ", ".join(sorted(file.stem for file in LANGUAGES.glob("*.toml")))
         raise UserError(f"--texts {language}: neither a language ({known}) nor a file.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a TOML file in UTF-8 ({error}).") from None
+    _check(content, tomllib.loads(ENGLISH.read_text(encoding="utf-8")), f"{path}: ")
+    return Texts(path, content)
+
+
+def _check(found: Any, expected: Any, where: str) -> None:
+    if isinstance(expected, dict):
+        for name, part in expected.items():
+            if not isinstance(found, dict) or name not in found:
+                raise UserError(f"{where}{name} is missing; {ENGLISH} shows all texts.")
+            _check(found[name], part, f"{where}{name} ")
+        return
+    if not isinstance(found, str):
+        raise UserError(f"{where}is {found!r}, expected a text in quotes.")
+    try:
+        unknown = _values(found) - _values(expected)
+    except ValueError as error:
+        raise UserError(f"{where}: {error}; braces stand for values, a brace itself is written twice.") from None
+    if unknown:
+        raise UserError(f"{where}asks for {sorted(unknown)}, expected only {sorted(_values(expected))} in braces.")
+
+
+def _values(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}

@@ -1,8 +1,12 @@
 """Session files become labels: one smile degree per face, with its uncertainty.
 
-python -m labeling.build                     # sessions/ -> data/faces/labels.csv
+    python -m labeling.build                     # sessions/ -> data/faces/labels.csv and labels.html
+    python -m labeling.build --trials mine.csv --rename participant=subject rt=response_time_ms
+
+labels.csv is what the model trains on; labels.html is the report for people (`labeling.report`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -26,82 +30,126 @@ class Settings:
     """Where the session files lie."""
     method: Literal["evidence", "majority", "mean-vote", "inverse-rt", "linear-rt", "diffusion"] = "evidence"
     """How votes and response times become a degree; see labeling/scores.py and labeling/diffusion.py."""
+    trials: Path | None = None
+    """Instead of session files: one .csv, .tsv or .parquet table with subject, image, response, response_time (s)."""
+    rename: tuple[str, ...] = ()
+    """For --trials: THEIRS=OURS for columns with other names; response_time_ms for times in milliseconds."""
+    fix_swapped: bool = False
+    """Turn round the votes of subjects who have plainly swapped the keys."""
     skip_bad: bool = False
-    """Leave out files that cannot be read, with a note on each, instead of stopping."""
+    """Leave out files (of --trials: rows) that cannot be read, with a note on each, instead of stopping."""
 
 
 def main(settings: Settings) -> None:
+    import data
     from labeling.labels import assess
+    from labeling.reliability import split_half
+    from labeling.report import Recorded, write_report
+    from labeling.subjects import describe, fix_swapped, krippendorff_alpha
+    from labeling.votes import from_trials
 
-    trials = read_trials(settings)
+    notes: list[str] = []
+    trials = read_trials(settings, notes.append)
+    subjects = describe(trials)
+    if settings.fix_swapped:
+        trials, turned = fix_swapped(trials)
+        notes.append(f"Votes turned round: {', '.join(turned) or 'nobody has swapped the keys'}.")
     assessment = assess(trials, settings.method)
-    print_summary(trials, assessment)
+    if assessment.subjects["dropped"].any():
+        notes.append(f"{assessment.subjects['dropped'].sum()} votes do not count: {assessment.why_dropped}.")
+    notes += assessment.notes
+    print_summary(trials, assessment, subjects)
+    print(*notes, sep="\n")
+
+    labels = assessment.labels
     path = settings.data / "labels.csv"
     with shell.whole_file(path) as aside:
-        assessment.labels.to_csv(aside, index=False, lineterminator="\n")
-    labels = assessment.labels
+        labels.to_csv(aside, index=False, lineterminator="\n")
+    reliability = split_half(trials, settings.method)
+    recorded = Recorded(trials, subjects, settings.method, notes, reliability, krippendorff_alpha(from_trials(trials)))
+    report = write_report(data.open_set(settings.data), labels, recorded)
     print(
         f"\n{len(labels)} faces labelled by {labels['votes'].sum()} votes ({settings.method}); "
-        f"standard error {labels['smile_se'].median():.2f} (median)."
+        f"standard error {labels['smile_se'].median():.2f} (median)"
+        + (f", reliability {reliability.full:.2f}." if reliability else ".")
     )
     print(path)
+    print(report)
     print("Next: python -m model.train" + (f" --data {settings.data}" if settings.data != Settings.data else ""))
 
 
-def read_trials(settings: Settings) -> "pd.DataFrame":
-    """The trials recorded on the set that count, pictures that are there no more left out with a word.
+def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFrame":
+    """The trials on pictures of the set; `tell` is called with a sentence on what was left out.
 
     Raises
     ------
     UserError
-        There is no such image set, or nothing is recorded on it.
+        There is no such image set, or no answered trial on it.
     """
     import data
-    import sessions
 
-    image_set = settings.data.resolve().name
-    trials = sessions.read(
-        settings.sessions, image_set, images=settings.data / "images", skip_bad=settings.skip_bad, tell=print
-    )
-    if trials.empty and settings.data == Settings.data:  # the annotator makes the default set itself
-        raise UserError(
-            f"{settings.sessions}: nothing is recorded on {image_set}; python -m annotator --subject me records some."
+    if settings.trials is not None:
+        from labeling.tables import read_trials as read_table
+
+        source = settings.trials
+        trials = read_table(settings.trials, settings.rename, settings.skip_bad, tell)
+    else:
+        import sessions
+
+        source = settings.sessions
+        trials = sessions.read(
+            settings.sessions,
+            settings.data.resolve().name,
+            images=settings.data / "images",
+            skip_bad=settings.skip_bad,
+            tell=tell,
         )
+        where = "" if settings.data == Settings.data else f" --data {settings.data}"
+        nothing = (
+            f"{settings.sessions}: nothing is recorded on {settings.data}; "
+            f"python -m annotator --subject me{where} records some."
+        )
+        if trials.empty and not where:  # the annotator makes the default set itself
+            raise UserError(nothing)
     names = data.open_set(settings.data).names
-    if trials.empty:
-        raise UserError(
-            f"{settings.sessions}: nothing is recorded on {image_set}; "
-            f"python -m annotator --subject me --data {settings.data} records some."
-        )
+    if settings.trials is None and trials.empty:
+        raise UserError(nothing)
     here = trials["image"].isin(names)
     if not here.all():
-        print(f"{(~here).sum()} trials are left out, because their pictures are not in {settings.data / 'images'}.")
-        trials = trials[here]
-    counted = trials[trials["trial_type"] != "practice"]
-    if counted["response"].notna().sum() == 0:
-        raise UserError(
-            f"{settings.sessions}: no answered trial on {image_set}, {len(trials)} practice trials or misses."
-        )
+        tell(f"{(~here).sum()} trials are left out, because their pictures are not in {settings.data / 'images'}.")
+        trials = trials[here].reset_index(drop=True)
+    counted = trials["trial_type"] != "practice" if "trial_type" in trials.columns else True
+    if not (counted & trials["response"].notna()).any():
+        raise UserError(f"{source}: no answered trial on a picture of {settings.data} ({len(here)} trials read).")
     return trials
 
 
-def print_summary(trials: "pd.DataFrame", assessment: "Assessment") -> None:
-    """Per subject: trials read, what of them became votes, and what the method found; then its decisions."""
-    practice = trials["trial_type"] == "practice"
-    by_subject = trials["subject"]
-    table = assessment.subjects.assign(
-        trials=by_subject.value_counts(),
-        practice=practice.groupby(by_subject).sum(),
-        missed=(trials["response"].isna() & ~practice).groupby(by_subject).sum(),
+def print_summary(trials: "pd.DataFrame", assessment: "Assessment", subjects: "pd.DataFrame") -> None:
+    """Per subject: trials read, what of them became votes, what they are worth."""
+    names = trials["subject"].astype(str)
+    practice = (trials["trial_type"] == "practice") if "trial_type" in trials.columns else names.isna()
+    dropped = assessment.subjects["dropped"]
+    table = subjects.assign(
+        trials=names.value_counts(),
+        practice=practice.groupby(names).sum(),
+        dropped=dropped,
+        votes=subjects["votes"] - dropped,
+        rt_use=assessment.subjects.get("rt_use", float("nan")),
     )
-    found = [column for column in table.columns if column in ("accuracy", "rt_use")]
-    columns = ["trials", "practice", "missed", "dropped", "votes", *found]
-    table["votes"] -= table["dropped"]
-    print(table[columns].round(2).rename_axis(None).to_string())
-    if table["dropped"].any():
-        print(f"dropped: {assessment.why_dropped}.")
-    for note in assessment.notes:
-        print(note)
+    columns = [
+        "trials",
+        "practice",
+        "missed",
+        "dropped",
+        "votes",
+        "median_rt_s",
+        "agreement",
+        "accuracy",
+        "rt_use",
+        "flags",
+    ]
+    shown = table[columns].dropna(axis="columns", how="all").round(2)
+    print(shown.rename_axis(None).to_string(max_rows=40))
 
 
 if __name__ == "__main__":

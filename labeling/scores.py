@@ -19,9 +19,8 @@ from labeling.votes import Codes, Floats, Votes
 ANTICIPATION_S = 0.15  # faster than anybody sees and presses
 EARLY_AT_MOST = 0.1  # a larger share of so short times means that they were not taken from the face's onset
 LONGEST_TAU = 4.0
-CHECKED_TRIALS = 1_000_000
+CHECKED_TRIALS = 1_000_000  # more make the check of response times no better, only slower
 LINEAR_RANGE_S = (0.1, 2.0)
-
 
 LINKS: dict[Link, Callable[[Floats], Floats]] = {
     "identity": lambda ratio: np.clip(ratio, -1, 1),
@@ -62,12 +61,16 @@ class Terms:
 
 def majority(votes: Votes) -> Terms:
     """sign(sum s): what most votes say, 0 for a tie."""
-    return Terms(votes.vote, np.ones_like(votes.vote), 0.0, "sign", dropped=votes.vote == 0)
+    return Terms(votes.vote, np.ones_like(votes.vote), 0.0, "sign", _none(votes))
 
 
 def mean_vote(votes: Votes) -> Terms:
     """mean(s): the share of smiley votes, from -1 to +1."""
-    return Terms(votes.vote, np.ones_like(votes.vote), 0.0, "identity", dropped=votes.vote == 0)
+    return Terms(votes.vote, np.ones_like(votes.vote), 0.0, "identity", _none(votes))
+
+
+def _none(votes: Votes) -> NDArray[np.bool_]:
+    return np.zeros(len(votes.vote), dtype=bool)
 
 
 def inverse_rt(votes: Votes) -> Terms:

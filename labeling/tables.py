@@ -29,7 +29,7 @@ def read_trials(
         one of ours, "a=image", "b=image": the first one that a row has counts.
     skip_bad : leave out rows that break a rule, with a word on how many, instead of raising UserError.
 
-    A response may be +1, yes, true or smiley against -1, 0, no, false or not-smiley, in any case. Times in
+    A picture's path is cut to its file name. A response may be +1, yes, true or smiley against -1, 0, no, false or not-smiley, in any case. Times in
     milliseconds are called so by the renaming: "rt=response_time_ms".
 
     Raises
@@ -38,7 +38,7 @@ def read_trials(
         The file cannot be read, a column is missing, or a row breaks a rule: file, row, found, expected.
     """
     table = _named(_read(path), rename, path)
-    response, understood = _votes(table["response"])
+    response, understood = _votes(table["response"], path)
     times = table["response_time"]
     if not pd.api.types.is_numeric_dtype(times):
         times = times.replace(dict.fromkeys(NOTHING, np.nan))
@@ -62,13 +62,16 @@ def read_trials(
     if not good.all():
         tell(f"skipped: {path}: {(~good).sum()} of {len(good)} rows break a rule.")
     clean = table.assign(response=response, response_time=response_time)[good].reset_index(drop=True)
-    return clean.astype({"subject": str, "image": str})
+    file_name = clean["image"].astype(str).str.replace(r"^.*[/\\]", "", regex=True)
+    return clean.assign(image=file_name, subject=clean["subject"].astype(str))
 
 
-def _votes(column: pd.Series) -> tuple[NDArray[np.float64], pd.Series]:
+def _votes(column: pd.Series, path: Path) -> tuple[NDArray[np.float64], pd.Series]:
     """(T,) the votes that a column's cells mean, and whether they mean any; few different cells are looked at."""
     codes, cells = pd.factorize(column)
     words = [str(cell).strip().lower() for cell in cells]
+    if {"0", "0.0"} & set(words) and {"-1", "-1.0"} & set(words):
+        raise UserError(f"{path}: the responses are both -1 and 0, and either could mean not smiley.")
     meanings = np.array([*(WORDS.get(word, np.nan) for word in words), np.nan])
     understood = np.array([*(word in WORDS for word in words), True])
     return meanings[codes], pd.Series(understood[codes], index=column.index)

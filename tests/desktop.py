@@ -5,6 +5,7 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,23 @@ class Desktop:
         time.sleep(hold_s)
         xtest.fake_input(self.display, X.KeyRelease, KEYS[key])
         self.display.sync()
+
+    @contextmanager
+    def turning_pages(self) -> Iterator[None]:
+        """Somebody presses the space bar again and again."""
+        done = threading.Event()
+
+        def turn() -> None:
+            while not done.wait(0.15):
+                self.press("space")
+
+        turner = threading.Thread(target=turn)
+        turner.start()
+        try:
+            yield
+        finally:
+            done.set()
+            turner.join()
 
     def screenshot(self) -> Image.Image:
         from Xlib import X

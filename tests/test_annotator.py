@@ -1,17 +1,21 @@
 """The real program in a real window on a virtual desktop, its keys pressed from outside by XTEST."""
 
+import json
 import os
 import random
+import signal
 import statistics
 import subprocess
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from desktop import Desktop, draw_faces, open_desktop
 
 import sessions
+from sessions import participants
 
 pytestmark = pytest.mark.window
 
@@ -49,6 +53,14 @@ def rows(folder: Path) -> list[dict[str, str]]:
 def finish(program: subprocess.Popen[str]) -> str:
     output, _ = program.communicate(timeout=20)
     return output
+
+
+def wait_for_face(desktop: Desktop, program: subprocess.Popen[str]) -> None:
+    """Turn pages until the program, started with ANNOUNCING, says that the next trial begins, and wait for its face."""
+    assert program.stdout is not None
+    with desktop.turning_pages():
+        assert program.stdout.readline().endswith(".png\n")
+    time.sleep(0.4)
 
 
 def test_a_session_has_one_row_per_face_and_says_where_it_lies(desktop: Desktop, folder: Path) -> None:
@@ -108,3 +120,165 @@ def test_no_finished_trial_is_lost_when_the_program_is_killed(desktop: Desktop, 
     desktop.answer_everything(program)
     finish(program)
     assert sorted(row["image"] for row in rows(tmp_path)) == [f"{i:03d}.png" for i in range(40)]
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_a_program_that_is_told_to_end_closes_its_file(desktop: Desktop, folder: Path, sign: signal.Signals) -> None:
+    program = desktop.start(folder, *QUICK, code=ANNOUNCING)
+    wait_for_face(desktop, program)
+    program.send_signal(sign)
+    output = finish(program)
+    assert program.returncode == 0, output
+    assert "The window was closed" in output
+    assert [row["ended_by"] for row in rows(folder)] == ["interruption"]
+    assert "EndTime" in sessions.runs(folder / "sessions", "alice", "faces")[0].sidecar
+
+
+def test_a_face_that_was_shown_is_recorded_even_when_the_program_fails(desktop: Desktop, folder: Path) -> None:
+    failing = "from annotator.subjects import Person\nPerson.sees = lambda *_: 1 / 0\n" + ANNOUNCING
+    program = desktop.start(folder, *QUICK, code=failing)
+    wait_for_face(desktop, program)
+    assert "ZeroDivisionError" in finish(program)
+    assert [(row["response"], row["ended_by"]) for row in rows(folder)] == [("n/a", "interruption")]
+
+
+def test_escape_pauses_and_escape_again_leaves(desktop: Desktop, folder: Path) -> None:
+    program = desktop.start(folder, *QUICK, code=ANNOUNCING)
+    wait_for_face(desktop, program)
+    desktop.press("Escape")  # during the face: the pause
+    time.sleep(0.3)
+    desktop.press("space")
+    wait_for_face(desktop, program)
+    for key in ("Escape", "Escape", "space"):  # pause, leave, close
+        desktop.press(key)
+        time.sleep(0.3)
+    output = finish(program)
+    assert program.returncode == 0, output
+    assert [row["ended_by"] for row in rows(folder)] == ["interruption"] * 2
+
+
+def test_one_subject_is_recorded_by_one_window(desktop: Desktop, folder: Path) -> None:
+    first = desktop.start(folder, *QUICK, code=ANNOUNCING)
+    wait_for_face(desktop, first)
+    second = desktop.start(folder, *QUICK)
+    assert "is being recorded by another process" in finish(second)
+    assert second.returncode == 2
+    first.terminate()
+    finish(first)
+
+
+def test_questions_are_asked_once_and_can_be_skipped(desktop: Desktop, folder: Path) -> None:
+    flags = [flag for flag in QUICK if flag != "--no-questions"]
+    program = desktop.start(folder, *flags, code=ANNOUNCING)
+    for key in ("space", "3", "3", "Return", "Return", "l", "space", "space"):  # age 33, no sex, left
+        time.sleep(1.5 if key == "space" else 0.3)
+        desktop.press(key)
+    wait_for_face(desktop, program)
+    program.terminate()
+    finish(program)
+    assert participants.read(folder / "sessions", "alice") == {
+        "participant_id": "sub-alice",
+        "age": "33",
+        "handedness": "L",
+    }
+
+
+def test_practice_has_feedback_and_rows_of_its_own(desktop: Desktop, folder: Path) -> None:
+    flags = ["1" if before == "--practice" else flag for before, flag in pairwise(("", *QUICK))]
+    program = desktop.start(folder, *flags, "--block", "3")
+    desktop.answer_everything(program)
+    output = finish(program)
+    assert program.returncode == 0, output
+    assert [row["trial_type"] for row in rows(folder)] == ["practice", *["main"] * 6]
+
+
+def test_a_simulated_subject_goes_through_the_true_program(desktop: Desktop, folder: Path) -> None:
+    program = desktop.start(folder, *QUICK, "--simulate")
+    time.sleep(8)
+    output = finish(program)
+    assert program.returncode == 0, output
+    table = sessions.read(folder / "sessions", "faces")
+    assert len(table) == 6
+    run = sessions.runs(folder / "sessions", "alice", "faces")[0]
+    assert run.sidecar["Simulated"] is True
+    assert {row["key_source"] for row in run.rows()} <= {"simulation", "n/a"}
+    assert "a simulated observer recorded this" in finish(desktop.start(folder, *QUICK))
+
+
+def test_a_picture_that_cannot_be_read_is_named_and_left_out(desktop: Desktop, folder: Path) -> None:
+    (folder / "data" / "faces" / "images" / "003.png").write_bytes(b"no picture")
+    program = desktop.start(folder, *QUICK)
+    desktop.answer_everything(program)
+    assert "left out 003.png" in finish(program)
+    assert len(rows(folder)) == 5
+
+
+def test_what_the_disk_does_not_take_is_said_and_tried_again(desktop: Desktop, folder: Path) -> None:
+    full = folder / "full"
+    failing = f"""
+import os
+from pathlib import Path
+from sessions.writer import RunWriter
+write_row = RunWriter.write
+def write(self, **row):
+    if Path({str(full)!r}).exists():
+        raise OSError(28, os.strerror(28))
+    write_row(self, **row)
+RunWriter.write = write
+"""
+    full.touch()
+    program = desktop.start(folder, *QUICK, code=failing + ANNOUNCING)
+    wait_for_face(desktop, program)
+    desktop.press("f")
+    time.sleep(0.6)
+    assert rows(folder) == []
+    full.unlink()
+    desktop.answer_everything(program)
+    output = finish(program)
+    assert program.returncode == 0, output
+    assert len(rows(folder)) == 6
+
+
+def test_the_self_test_leaves_a_verdict_a_report_and_a_picture(desktop: Desktop, folder: Path) -> None:
+    short = "import runpy\nfrom annotator import timing\ntiming.FLIPS_S = 0.5\n"
+    program = desktop.start(folder, "--timing", code=short + "runpy.run_module('annotator', run_name='__main__')")
+    end_s = time.perf_counter() + 30
+    while program.poll() is None and time.perf_counter() < end_s:
+        desktop.press("f")
+        time.sleep(0.1)
+    output = finish(program)
+    assert program.returncode == 0, output
+    (report,) = (folder / "sessions" / "sourcedata").glob("timing_*.json")
+    assert json.loads(report.read_text())["key_sources"] == {"x-server": 20}
+    assert report.with_suffix(".png").stat().st_size > 1000
+    assert "Keys: timed by the X server's stamp" in output
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ((), "--subject ID is missing"),
+        (("--subject", "../alice"), "expected letters"),
+        (("--subject", "alice", "--limit", "0"), "--limit 0: expected at least 1"),
+        (("--subject", "alice", "--face-degrees", "5"), "needs --screen-width-cm"),
+        (("--subject", "alice", "--keys", "f", "nokey"), "no key is called so"),
+        (("--subject", "alice", "--monitor", "9"), "--monitor 9: expected 1 to 1"),
+        (("--subject", "alice", "--data", "data/none"), "no image set here"),
+    ],
+)
+def test_what_the_user_got_wrong_is_one_sentence(
+    desktop: Desktop, folder: Path, flags: tuple[str, ...], message: str
+) -> None:
+    program = desktop.start(folder, *flags)
+    output = finish(program)
+    assert program.returncode == 2
+    assert message in output
+    assert "Traceback" not in output
+
+
+def test_without_a_display_it_is_one_sentence(desktop: Desktop, folder: Path) -> None:
+    program = desktop.start(folder, *QUICK, code="import os; del os.environ['DISPLAY']\n" + ANNOUNCING)
+    output = finish(program)
+    assert program.returncode == 2
+    assert "no window can be opened here" in output
+    assert not (folder / "sessions" / "sub-alice").exists()

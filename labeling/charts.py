@@ -1,0 +1,68 @@
+"""Small charts as SVG that takes its colours from the page, so that it suits light, dark and paper."""
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def histogram(values: ArrayLike, low: float, high: float, bins: int, width: int, height: int, unit: str = "") -> str:
+    """Bars of how many of `values` lie where in [low, high]; those beyond are counted in the last bars."""
+    counts, edges = np.histogram(np.clip(np.asarray(values, dtype=float), low, high), bins, (low, high))
+    step = width / bins
+    bars = "".join(
+        f'<rect x="{i * step + 0.5:.1f}" y="{height - h:.1f}" width="{step - 1:.1f}" height="{h:.1f}">'
+        f"<title>{edges[i]:.2f} to {edges[i + 1]:.2f}{unit}: {n}</title></rect>"
+        for i, (n, h) in enumerate(zip(counts, height * counts / max(counts.max(), 1), strict=True))
+    )
+    ticks = [low, (low + high) / 2, high] if width > 200 else [low, high]
+    axis = _axis(ticks, low, high, width, height, unit)
+    return _svg(width, height + 16, f'<g class="bars">{bars}</g>{axis}')
+
+
+def intervals(smile: ArrayLike, low: ArrayLike, high: ArrayLike, width: int, height: int) -> str:
+    """All labels from the lowest to the highest, each with its interval as a vertical line."""
+    smile, low, high = (np.asarray(values, dtype=float) for values in (smile, low, high))
+    order = np.argsort(smile, kind="stable")
+    order = order[np.linspace(0, len(order) - 1, min(len(order), 600)).round().astype(int)]
+    x = (np.arange(len(order)) + 0.5) * width / max(len(order), 1)
+
+    def y(values: np.ndarray) -> np.ndarray:
+        return (1 - values[order]) / 2 * height
+
+    lines = "".join(f"M{a:.1f} {b:.1f}V{c:.1f}" for a, b, c in zip(x, y(low), y(high), strict=True))
+    points = "".join(f"{'L' if i else 'M'}{a:.1f} {b:.1f}" for i, (a, b) in enumerate(zip(x, y(smile), strict=True)))
+    stroke = min(3.0, max(0.8, 0.6 * width / max(len(order), 1)))
+    grid = "".join(
+        f'<path class="grid" d="M0 {(1 - value) / 2 * height:.1f}H{width}"/>'
+        f'<text x="{width + 6}" y="{(1 - value) / 2 * height + 4:.1f}">{value:+g}</text>'
+        for value in (-1, -0.5, 0, 0.5, 1)
+    )
+    body = f'{grid}<path class="interval" d="{lines}" stroke-width="{stroke:.1f}"/><path class="line" d="{points}"/>'
+    return _svg(width + 36, height, body, pad=8)
+
+
+def correlation_bar(r: float, width: int = 160, height: int = 12) -> str:
+    """A bar from 0 to r on a scale from -1 to 1."""
+    middle = width / 2
+    x, length = min(middle, middle + r * middle), abs(r) * middle
+    body = (
+        f'<path class="grid" d="M0 {height / 2}H{width}M{middle} 0V{height}"/>'
+        f'<g class="bars"><rect x="{x:.1f}" y="2" width="{length:.1f}" height="{height - 4}"/></g>'
+    )
+    return _svg(width, height, body)
+
+
+def _axis(ticks: Sequence[float], low: float, high: float, width: int, height: int, unit: str) -> str:
+    labels = []
+    for i, tick in enumerate(ticks):
+        anchor = "start" if i == 0 else "end" if i == len(ticks) - 1 else "middle"
+        x = (tick - low) / (high - low) * width
+        labels.append(f'<text x="{x:.1f}" y="{height + 13}" text-anchor="{anchor}">{tick:g}{escape(unit)}</text>')
+    return f'<path class="grid" d="M0 {height}H{width}"/>' + "".join(labels)
+
+
+def _svg(width: float, height: float, body: str, pad: int = 0) -> str:
+    box = f"{-pad} {-pad} {width + 2 * pad} {height + 2 * pad}"
+    return f'<svg viewBox="{box}" width="{width + 2 * pad}" role="img">{body}</svg>'

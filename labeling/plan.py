@@ -1,0 +1,133 @@
+"""How many subjects, and votes per face, a wanted reliability takes: by simulation from a pilot's fitted observers.
+
+python -m labeling.plan --reliability 0.9
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import shell
+from labeling import build
+from shell import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from labeling.scores import Terms
+    from labeling.votes import Votes
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Say how many subjects the labels of a set still need."""
+
+    data: Path = Path("data/faces")
+    """The image set."""
+    sessions: Path = Path("sessions")
+    """The pilot: session files of at least two subjects."""
+    trials: Path | None = None
+    """Instead of session files: one .csv, .tsv or .parquet table."""
+    rename: tuple[str, ...] = ()
+    """For --trials: THEIRS=OURS for columns with other names."""
+    reliability: float = 0.9
+    """Wanted correlation of the labels with labels by as many other subjects."""
+    subjects: tuple[int, ...] = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50)
+    """Numbers of subjects to try; each judges every face once."""
+    method: str = "evidence"
+    """How votes become labels."""
+    repeats: int = 5
+    """Simulations per number of subjects."""
+    seed: int = 0
+    """Of the simulations."""
+
+
+def main(settings: Settings) -> None:
+    from labeling.diffusion import diffusion
+    from labeling.votes import from_trials
+
+    if not 0 < settings.reliability < 1:
+        raise UserError(f"--reliability {settings.reliability}: expected a number between 0 and 1.")
+    if settings.repeats < 1 or not settings.subjects or min(settings.subjects) < 1:
+        raise UserError("--subjects, --repeats: expected numbers of at least 1.")
+    source = build.Settings(
+        data=settings.data, sessions=settings.sessions, trials=settings.trials, rename=settings.rename
+    )
+    votes = from_trials(build.read_trials(source, print))
+    if len(votes.subjects) < 2:
+        raise UserError("a plan needs a pilot of at least two subjects, whose votes show how far subjects differ.")
+    print(f"Fitting {len(votes.subjects)} subjects of the pilot ...")
+    table = simulate(votes, diffusion(votes), settings)
+    print(table.to_string(index=False, float_format="{:.2f}".format))
+    path = settings.data / "plan.png"
+    plot(table, settings.reliability, path)
+    enough = table[table["reliability"] >= settings.reliability]
+    if len(enough):
+        print(f"{enough['subjects'].iloc[0]} subjects (votes per face) reach a reliability of {settings.reliability}.")
+    else:
+        print(f"No number of subjects tried reaches {settings.reliability}; --subjects tries others.")
+    print(path)
+    print(
+        "Next: python -m annotator --subject ID" + (f" --data {settings.data}" if settings.data.name != "faces" else "")
+    )
+
+
+def simulate(votes: "Votes", fitted: "Terms", settings: Settings) -> "pd.DataFrame":
+    """Per number of subjects: reliability (correlation of the labels by two such groups), its sd, and standard error.
+
+    Subjects are drawn, with replacement, from those fitted; images have drifts N(0, 1), as many as the pilot has.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from labeling.labels import score
+    from sessions.observers import first_passage
+
+    rng = np.random.default_rng(settings.seed)
+    images = np.char.mod("%06d", np.arange(len(votes.images)))
+
+    def group(n_subjects: int, drift: "NDArray[np.float64]") -> pd.DataFrame:
+        tables = []
+        for number, subject in enumerate(rng.integers(len(votes.subjects), size=n_subjects)):
+            own = {name: values[subject] for name, values in fitted.subjects.items()}
+            seen = own["gain"] * drift + own["drift_bias"] + own["drift_noise"] * rng.standard_normal(len(drift))
+            smiley, decision_s = first_passage(seen, own["boundary"], own["start"], rng)
+            columns = {"image": images, "response": np.where(smiley, 1.0, -1.0)}
+            rt = decision_s + own["non_decision_s"]
+            tables.append(pd.DataFrame({"subject": str(number), **columns, "response_time": rt}))
+        return score(pd.concat(tables), settings.method)
+
+    rows = []
+    for n_subjects in sorted(set(settings.subjects)):
+        reliability, error = [], []
+        for _ in range(settings.repeats):
+            drift = rng.standard_normal(len(images))
+            labels = [group(n_subjects, drift).set_index("image") for _ in range(2)]
+            smile = [table["smile"].reindex(images, fill_value=0.0) for table in labels]
+            alike = min(values.std() for values in smile) == 0
+            reliability.append(0.0 if alike else np.corrcoef(*smile)[0, 1])
+            error.append(labels[0]["smile_se"].median())
+        rows.append((n_subjects, np.mean(reliability), np.std(reliability), np.mean(error)))
+    return pd.DataFrame(rows, columns=["subjects", "reliability", "sd", "standard_error"])
+
+
+def plot(table: "pd.DataFrame", wanted: float, path: Path) -> None:
+    """Reliability against the number of subjects, as a picture."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    axes.errorbar(table["subjects"], table["reliability"], table["sd"], color="#2f6f8f", marker="o", capsize=3)
+    axes.axhline(wanted, color="#a4420c", linewidth=1, linestyle="--")
+    axes.set(xlabel="subjects (votes per face)", ylabel="reliability", xscale="log", ylim=(0, 1))
+    axes.set_xticks(table["subjects"], [str(n) for n in table["subjects"]], minor=False)
+    axes.minorticks_off()
+    axes.spines[["top", "right"]].set_visible(False)
+    with shell.whole_file(path) as aside:
+        figure.savefig(aside, dpi=150)
+
+
+if __name__ == "__main__":
+    shell.run(main, Settings)

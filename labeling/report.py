@@ -1,0 +1,261 @@
+"""One page with what a reviewer asks of the labels: data/<set>/labels.html, self-contained.
+
+    python -m labeling.report --data data/utkface     # of labels that are there already, without any trials
+
+`labeling.build` writes it with everything; from a label table alone it shows what can be shown.
+"""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import shell
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from data import ImageSet
+    from labeling.reliability import Reliability
+
+THUMBNAIL = 96
+SHOWN = 8  # faces per row of thumbnails
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Write the report on the labels that an image set has."""
+
+    data: Path = Path("data/faces")
+    """The image set."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What is known of the trials behind the labels."""
+
+    trials: "pd.DataFrame"
+    subjects: "pd.DataFrame"
+    """`labeling.subjects.describe`."""
+    method: str
+    notes: Sequence[str]
+    """What was left out and decided, one sentence each."""
+    reliability: "Reliability | None"
+    alpha: float
+
+
+def main(settings: Settings) -> None:
+    import data
+    from shell import UserError
+
+    images = data.open_set(settings.data)
+    labels = images.labels()
+    if labels.empty:
+        raise UserError(f"{settings.data}: no labels; python -m labeling.build makes them from recorded sessions.")
+    print(write_report(images, labels))
+    print("Next: open it in a browser.")
+
+
+def write_report(images: "ImageSet", labels: "pd.DataFrame", recorded: Recorded | None = None) -> Path:
+    """Write labels.html into the set's folder and return its path.
+
+    `labels` has at least `image` and `smile`; sections whose data are not there are left out.
+    """
+    sections = [_overview(labels, recorded), _distribution(labels), _faces(images, labels)]
+    if recorded is not None:
+        sections += [_reliability(recorded), _subjects(recorded)]
+    sections.append(_confounds(labels, images.metadata()))
+    title = f"Labels of {images.name}"
+    path = images.folder / "labels.html"
+    style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+    shell.write_text(path, PAGE.format(title=escape(title), style=style, body="\n".join(filter(None, sections))))
+    return path
+
+
+def _overview(labels: "pd.DataFrame", recorded: Recorded | None) -> str:
+    figures = [(f"{len(labels):,}", "faces labelled")]
+    if recorded is not None:
+        figures += [
+            (f"{len(recorded.subjects):,}", "subjects" if len(recorded.subjects) != 1 else "subject"),
+            (f"{len(recorded.trials):,}", "trials"),
+            (f"{labels['votes'].sum():,}", "votes that count"),
+            (f"{labels['votes'].median():g}", "votes per face, median"),
+        ]
+    if "smile_se" in labels:
+        figures.append((f"{labels['smile_se'].median():.2f}", "standard error, median"))
+    tiles = "".join(f"<div><b>{value}</b><span>{escape(name)}</span></div>" for value, name in figures)
+    notes = ""
+    if recorded is not None:
+        items = "".join(f"<li>{escape(note)}</li>" for note in recorded.notes)
+        notes = f"<p>Method: <b>{escape(recorded.method)}</b>.</p><ul>{items}</ul>"
+    return f'<div class="tiles">{tiles}</div>{notes}'
+
+
+def _distribution(labels: "pd.DataFrame") -> str:
+    from labeling import charts
+
+    chart = charts.histogram(labels["smile"], -1, 1, 40, 820, 120)
+    text = "<p>How many faces have which degree of smile, from −1 (not smiley) to +1 (smiley).</p>" + chart
+    if {"smile_low", "smile_high"} <= set(labels):
+        text += (
+            "<p>All faces from the least to the most smiling. Each line is the 90 % interval of the label that very "
+            "many subjects of the same kind would give.</p>"
+            + charts.intervals(labels["smile"], labels["smile_low"], labels["smile_high"], 780, 220)
+        )
+    return _section("Distribution", text)
+
+
+def _faces(images: "ImageSet", labels: "pd.DataFrame") -> str:
+    ordered = labels.sort_values(["smile", "image"])
+    rows = [("Most smiling", ordered.iloc[::-1]), ("Least smiling", ordered)]
+    if {"smile_low", "smile_high"} <= set(labels):
+        straddling = labels[(labels["smile_low"] < 0) & (labels["smile_high"] > 0)]
+        width = straddling["smile_high"] - straddling["smile_low"]
+        disputed = straddling.loc[(straddling["smile"].abs() - width).sort_values(kind="stable").index]
+        rows.append(("Most disputed: near 0, with the widest intervals", disputed))
+    text = ""
+    for name, table in rows:
+        figures = [
+            f'<figure><img src="{picture}" alt="" width="{THUMBNAIL}" height="{THUMBNAIL}">'
+            f'<figcaption title="{escape(str(row.image))}">{row.smile:+.2f}</figcaption></figure>'
+            for row in table.head(SHOWN).itertuples()
+            if (picture := _thumbnail(images.path(str(row.image))))
+        ]
+        if figures:
+            text += f'<h3>{name}</h3><div class="faces">{"".join(figures)}</div>'
+    return _section("Faces", text) if text else ""
+
+
+def _thumbnail(path: Path) -> str:
+    """The picture as a data URL, "" where it cannot be read."""
+    from data.decoding import BadPicture, decode
+
+    try:
+        picture = decode(path, 2 * THUMBNAIL)  # sharp on dense displays
+    except BadPicture:
+        return ""
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _reliability(recorded: Recorded) -> str:
+    items = []
+    found = recorded.reliability
+    if found is not None:
+        items.append(
+            f"<li><b>Reliability {found.full:.2f}</b> (split-half {found.split_half:.2f}, by Spearman-Brown): "
+            "how well these labels would correlate with labels by as many other subjects.</li>"
+            f"<li><b>{found.more_to_halve_error:,} more subjects</b> like these would halve the error of the labels; "
+            f"{found.subjects_for(0.9):,} subjects in all give a reliability of 0.90, "
+            f"{found.subjects_for(0.95):,} of 0.95.</li>"
+        )
+    if recorded.alpha == recorded.alpha:
+        words = "high" if recorded.alpha >= 0.8 else "moderate" if recorded.alpha >= 0.667 else "low"
+        items.append(
+            f"<li><b>Krippendorff's alpha {recorded.alpha:.2f}</b>: {words} agreement of single votes; 1 is perfect, "
+            "0 is chance. Single votes may well disagree on faces that smile a little; the labels rest on many.</li>"
+        )
+    if not items:
+        items = [
+            "<li>It takes at least two subjects who judge the same faces to tell how reliable the labels are.</li>"
+        ]
+    return _section("Reliability", f"<ul>{''.join(items)}</ul>")
+
+
+def _subjects(recorded: Recorded) -> str:
+    from labeling import charts
+
+    table = recorded.subjects
+    answered = recorded.trials.dropna(subset=["response", "response_time"])
+    times = dict(list(answered.groupby(answered["subject"].astype(str))["response_time"]))
+    longest_s = max(1.0, round(4 * float(table["median_rt_s"].median(skipna=True) or 0), 0))
+    columns = {
+        "votes": table["votes"],
+        "missed": table["missed"].replace(0, ""),
+        "pressed too early": table["anticipations"].replace(0, ""),
+        "under 0.15 s": table["fast_guesses"].replace(0, ""),
+        "median time": table["median_rt_s"].map(_seconds),
+        "middle half": table["rt_iqr_s"].map(_seconds),
+        "response times": [
+            charts.histogram(times.get(name, []), 0, longest_s, 30, 120, 26, " s") for name in table.index
+        ],
+        "smiley": table["smiley"].map(_percent),
+        "agreement": table["agreement"].map(_percent),
+        "accuracy": table["accuracy"].map(_percent),
+        "repeats alike": table["consistency"].map(_percent),
+    }
+    columns = {
+        name: [str(cell) for cell in cells] for name, cells in columns.items() if any(cell != "" for cell in cells)
+    }
+    head = "".join(f"<th>{name}" for name in columns)
+    rows = []
+    for name, flags, *cells in zip(table.index, table["flags"], *columns.values(), strict=True):
+        flag = f'<span class="flag">{escape(flags)}</span>' if flags else ""
+        rows.append(f"<tr><th>{escape(name)}{flag}</th><td>{'<td>'.join(cells)}</tr>")
+    text = (
+        "<p>Agreement: the share of votes that are what most other subjects say. Accuracy: the estimated probability "
+        "of a vote for what the face is, from all votes together.</p>"
+        f'<div class="wide"><table><thead><tr><th>subject{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+    return _section("Subjects", text)
+
+
+def _confounds(labels: "pd.DataFrame", metadata: "pd.DataFrame") -> str:
+    from labeling import charts
+    from labeling.confounds import WARN_ABOVE, confounds
+
+    found = confounds(labels, metadata)
+    if found.empty:
+        return ""
+    warned = ", ".join(f"{row.what} (r = {row.r:+.2f})" for row in found[found["warn"]].itertuples())
+    warning = (
+        f'<p class="warning"><b>The labels go along with {escape(warned)}.</b> A model that learns from them may '
+        "change this together with the smile.</p>"
+        if warned
+        else f"<p>Nothing that is known about the faces goes along with the labels by |r| &gt; {WARN_ABOVE}.</p>"
+    )
+    rows = "".join(
+        f"<tr{' class=warned' if row.warn else ''}><th>{escape(row.what)}<td>{row.r:+.2f}"
+        f"<td>{charts.correlation_bar(row.r)}<td>{row.n:,}</tr>"
+        for row in found.head(30).itertuples()
+    )
+    head = "<tr><th>metadata<th>r<th>−1 to +1<th>faces</tr>"
+    return _section("Confounds", f"{warning}<table><thead>{head}</thead><tbody>{rows}</tbody></table>")
+
+
+def _section(title: str, body: str) -> str:
+    return f"<section><h2>{title}</h2>{body}</section>"
+
+
+def _seconds(value: float) -> str:
+    return "" if value != value else f"{value:.2f} s"
+
+
+def _percent(value: float) -> str:
+    return "" if value != value else f"{100 * value:.0f} %"
+
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+{body}
+</main>
+</body>
+</html>
+"""
+
+if __name__ == "__main__":
+    shell.run(main, Settings)

@@ -1,0 +1,102 @@
+"""What is settled before a session begins."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from desktop import draw_faces
+
+import sessions
+from annotator.course import face_height, settle
+from annotator.plan import Planned
+from annotator.settings import Settings
+from annotator.sidecar import describe_course
+from annotator.texts import open_texts
+from data.images import ImageSet, open_set
+from shell import UserError
+
+SETTINGS = Settings(repeats=0, practice=2, seed=3)
+
+
+@pytest.fixture
+def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+    monkeypatch.chdir(tmp_path)
+    draw_faces(tmp_path, count=10)
+    return open_set("data/faces")
+
+
+def record(trials: list[Planned], **sidecar: object) -> list[sessions.Run]:
+    with sessions.RunWriter("sessions", "alice", "faces", sidecar) as run:
+        for number, trial in enumerate(trials, start=1):
+            run.write(trial=number, trial_type=trial.trial_type, image=trial.image)
+    return sessions.runs("sessions", "alice", "faces")
+
+
+def test_all_subjects_see_the_same_faces_in_their_own_order(images: ImageSet) -> None:
+    few = replace(SETTINGS, limit=5)
+    one, two = (settle(replace(few, seed=seed), "alice", images, [], []) for seed in (1, 2))
+    assert set(one.faces) == set(two.faces) == set(sessions.shown_first(images.names, 5))
+    assert one.trials != two.trials
+
+
+def test_a_stopped_session_goes_on_in_its_order_without_practice(images: ImageSet) -> None:
+    first = settle(replace(SETTINGS, seed=None), "alice", images, [], [])
+    earlier = record(first.practice + first.trials[:4], Seed=first.seed)
+    second = settle(replace(SETTINGS, seed=None), "alice", images, earlier, [])
+    assert (second.seed, second.trials, second.done) == (first.seed, first.trials[4:], 4)
+    assert len(first.practice) == 2
+    assert second.practice == []
+    assert second.total == first.total == 10
+
+
+def test_the_balanced_design_goes_on_with_the_faces_it_began_with(images: ImageSet) -> None:
+    balanced = replace(SETTINGS, design="balanced", limit=4)
+    first = settle(balanced, "alice", images, [], images.names[:6])
+    assert set(first.faces) == set(images.names[6:])
+    sidecar = describe_course(first, [], open_texts("en"))
+    earlier = record(first.trials[:1], **sidecar)
+    second = settle(balanced, "alice", images, earlier, images.names[6:] * 9)
+    assert second.trials == first.trials[1:]
+    assert describe_course(second, earlier, open_texts("en"))["Continues"] == earlier[0].path.name
+
+
+def test_a_list_of_ones_own_replaces_the_common_one(images: ImageSet) -> None:
+    Path("list.txt").write_text("007.png\n002.png\n")
+    course = settle(replace(SETTINGS, images=Path("list.txt")), "alice", images, [], [])
+    assert course.faces == ["007.png", "002.png"]
+
+
+def test_practice_faces_are_in_no_set_and_smile_in_turn(images: ImageSet) -> None:
+    course = settle(SETTINGS, "alice", images, [], [])
+    first, second = (np.asarray(course.load(trial)) for trial in course.practice)
+    assert first.shape == second.shape
+    assert (first != second).any()
+    assert {trial.image for trial in course.practice}.isdisjoint(images.names)
+    assert course.load(course.trials[0]).size == (64, 64)
+
+
+def test_the_size_of_a_face_is_a_share_of_the_screen_or_a_visual_angle() -> None:
+    assert face_height(replace(SETTINGS, face_height=0.25), (1920, 1080)) == 270
+    # 57.3 cm away, one degree is one centimetre; 1920 pixels on 48 cm are 40 per centimetre
+    degrees = replace(SETTINGS, face_degrees=5.0, distance_cm=57.3, screen_width_cm=48.0)
+    assert face_height(degrees, (1920, 1080)) == pytest.approx(200, abs=1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"limit": 0},
+        {"repeats": 1.5},
+        {"block": 0},
+        {"fixation_s": (1.0, 0.5)},
+        {"grey": 256},
+        {"face_height": 0.0},
+        {"keys": ("f", "f")},
+        {"face_degrees": 5.0},
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, object]) -> None:
+    SETTINGS.check()
+    with pytest.raises(UserError, match="expected|needs"):
+        replace(SETTINGS, **wrong).check()  # type: ignore[arg-type]

@@ -1,0 +1,57 @@
+"""Pages as pictures."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFont
+
+from annotator.drawing import FONTS, Artist, fill_lines
+from annotator.page import Key, Page
+
+FULL = Page(
+    title="A title",
+    paragraphs=("Some words that stand on the page, so many that one line does not hold them all. " * 2, "More."),
+    legend=(Key("f", "F", "not smiley"), Key("j", "J", "smiley")),
+    progress=(0.5, "50 of 100"),
+    actions=(Key("space", "Space", "Continue"), Key("escape", "Esc", "Pause")),
+)
+END = Page(title="Thanks", figures=(("0.61 s", "median time"), ("95 %", "same")), note="x" * 200, entry="33")
+
+
+def ink(picture: Image.Image, grey: int) -> np.ndarray:
+    """Where something is drawn."""
+    return np.abs(np.asarray(picture, dtype=int) - grey).max(axis=2) > 8
+
+
+@pytest.mark.parametrize("size", [(1024, 768), (1280, 720), (2560, 1440), (3840, 2160), (1080, 1920)])
+@pytest.mark.parametrize("page", [FULL, END])
+def test_a_page_fits_every_screen_and_stands_in_its_middle(size: tuple[int, int], page: Page) -> None:
+    drawn = ink(Artist(size, 40).page(page), 40)
+    assert drawn.shape == (size[1], size[0])
+    margin = size[1] // 60
+    assert drawn.any()
+    assert not drawn[:margin].any()
+    assert not drawn[-margin:].any()
+    columns = np.flatnonzero(drawn.any(axis=0))
+    left, right = columns[0], size[0] - 1 - columns[-1]
+    assert abs(left - right) < 0.03 * size[0]
+    assert left > margin
+
+
+@pytest.mark.parametrize("grey", [0, 40, 128, 255])
+def test_text_stands_out_from_any_grey(grey: int) -> None:
+    picture = np.asarray(Artist((1280, 720), grey).page(FULL), dtype=int)
+    assert np.abs(picture - grey).max() > 100
+
+
+def test_the_cross_is_symmetric() -> None:
+    cross = np.asarray(Artist((1280, 720), 40).cross())
+    assert (cross == cross[::-1]).all()
+    assert (cross == cross.swapaxes(0, 1)).all()
+
+
+def test_lines_keep_within_the_width_and_lose_no_letter() -> None:
+    font = ImageFont.truetype(FONTS / "Inter-Regular.otf", 20)
+    text = "a few words and a/very/long/path/" + "x" * 80
+    lines = fill_lines(text, font, 200)
+    assert all(font.getlength(line) <= 200 for line in lines)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")

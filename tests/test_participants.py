@@ -1,0 +1,36 @@
+"""participants.tsv: what subjects told about themselves."""
+
+import json
+from pathlib import Path
+
+from sessions import RunWriter, participants
+
+
+def test_answers_stand_in_the_subjects_row_and_are_described(tmp_path: Path) -> None:
+    for subject in ("alice", "bob"):
+        with RunWriter(tmp_path, subject, "faces") as run:
+            run.write(trial=1, trial_type="main", image="a.png")
+    participants.describe(tmp_path, "bob", {"age": 33, "sex": None, "handedness": "L"})
+    assert (tmp_path / "participants.tsv").read_text() == (
+        "participant_id\tage\tsex\thandedness\nsub-alice\tn/a\tn/a\tn/a\nsub-bob\t33\tn/a\tL\n"
+    )
+    assert participants.read(tmp_path, "bob") == {"participant_id": "sub-bob", "age": "33", "handedness": "L"}
+    assert participants.read(tmp_path, "alice") == {"participant_id": "sub-alice"}
+    assert set(json.loads((tmp_path / "participants.json").read_text())) == {
+        "participant_id",
+        "age",
+        "sex",
+        "handedness",
+    }
+
+
+def test_what_people_wrote_into_the_table_stays(tmp_path: Path) -> None:
+    with RunWriter(tmp_path, "alice", "faces") as run:
+        run.write(trial=1, trial_type="main", image="a.png")
+    (tmp_path / "participants.tsv").write_text("participant_id\tgroup\nsub-alice\tcontrol\n")
+    participants.describe(tmp_path, "alice", {"age": 40})
+    assert participants.read(tmp_path, "alice") == {"participant_id": "sub-alice", "group": "control", "age": "40"}
+
+
+def test_an_unknown_subject_has_told_nothing(tmp_path: Path) -> None:
+    assert participants.read(tmp_path, "nobody") == {}

@@ -1,0 +1,103 @@
+"""What is said about the subjects, and how far their labels would come out again."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from labeling.reliability import Reliability, split_half
+from labeling.subjects import describe, find_swapped, fix_swapped, krippendorff_alpha
+from labeling.votes import from_trials
+from tests.test_labeling import simulated
+
+
+def only_first(change: Any) -> Any:
+    return lambda j, votes, rt, rng: change(votes, rt, rng) if j == 0 else (votes, rt)
+
+
+@pytest.mark.parametrize(
+    ("change", "flag"),
+    [
+        (lambda votes, rt, rng: (votes, rt), ""),
+        (lambda votes, rt, rng: (-votes, rt), "keys swapped"),
+        (lambda votes, rt, rng: (rng.choice([-1.0, 1.0], len(votes)), rt), "guessing"),
+        (lambda votes, rt, rng: (votes, rt * 1000), "times look like milliseconds"),
+        (lambda votes, rt, rng: (np.ones_like(votes), rt), "nearly always smiley"),
+        (lambda votes, rt, rng: (votes, rt * 0.1), "many votes too fast to have seen the face"),
+    ],
+)
+def test_what_is_odd_about_a_subject_is_said_in_plain_words(change: Any, flag: str) -> None:
+    found = describe(simulated(4, seed=2, change=only_first(change))[0])
+    assert found.loc["s0", "flags"] == flag
+    assert (found["flags"].drop("s0") == "").all()
+
+
+def test_only_swapped_votes_are_turned_round() -> None:
+    trials, _ = simulated(3, change=only_first(lambda votes, rt, rng: (-votes, rt)))
+    fixed, names = fix_swapped(trials)
+    assert names == ["s0"]
+    turned = trials["subject"] == "s0"
+    assert (fixed["response"][turned] == -trials["response"][turned]).all()
+    assert (fixed["response"][~turned] == trials["response"][~turned]).all()
+    assert fix_swapped(fixed)[1] == []
+
+
+def test_of_two_subjects_nobody_knows_who_has_swapped_the_keys() -> None:
+    trials, _ = simulated(2, change=only_first(lambda votes, rt, rng: (-votes, rt)))
+    assert not find_swapped(from_trials(trials)).any()
+    assert (describe(trials)["flags"] == "says the opposite of the other subject").all()
+
+
+def test_a_subject_is_counted_as_worked_out_by_hand() -> None:
+    rows = [
+        ("a", "x", 1, 0.5, "main", np.nan),
+        ("a", "y", -1, 0.1, "main", -0.2),
+        ("a", "x", -1, 0.7, "repeat", np.nan),
+        ("a", "z", np.nan, np.nan, "main", np.nan),
+        ("a", "p", 1, 0.9, "practice", np.nan),
+        ("b", "x", 1, 0.6, "main", np.nan),
+        ("b", "y", 1, 0.6, "main", np.nan),
+    ]
+    columns = ["subject", "image", "response", "response_time", "trial_type", "early_press"]
+    a = describe(pd.DataFrame(rows, columns=columns)).loc["a"]
+    assert (a["votes"], a["missed"], a["anticipations"], a["fast_guesses"]) == (3, 1, 1, 1)
+    assert a["median_rt_s"] == 0.5
+    assert a["smiley"] == pytest.approx(1 / 3)
+    assert a["agreement"] == pytest.approx(1 / 3)  # with b: yes on the first x, no on y, no on the second x
+    assert a["consistency"] == 0.0
+
+
+def test_alpha_is_1_for_unanimity_and_0_for_chance() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.choice([-1.0, 1.0], 2000)
+    table = {"subject": np.repeat(list("abc"), 2000), "image": np.tile(np.arange(2000), 3), "response_time": 1.0}
+    alike = from_trials(pd.DataFrame({**table, "response": np.tile(truth, 3)}))
+    chance = from_trials(pd.DataFrame({**table, "response": rng.choice([-1.0, 1.0], 6000)}))
+    assert krippendorff_alpha(alike) == pytest.approx(1)
+    assert krippendorff_alpha(chance) == pytest.approx(0, abs=0.05)
+    assert np.isnan(krippendorff_alpha(from_trials(pd.DataFrame({**table, "response": 1.0}))))
+
+
+def test_spearman_brown_steps_up_and_down() -> None:
+    found = Reliability(split_half=0.6, n_subjects=8)
+    assert found.full == pytest.approx(0.75)
+    assert found.of_one == pytest.approx(0.75 / (8 - 7 * 0.75))
+    assert found.subjects_for(found.full) == 8
+    # the error sqrt(1 - reliability) of 8 + more subjects is half that of 8
+    more = found.more_to_halve_error
+    stepped = (8 + more) * found.of_one / (1 + (7 + more) * found.of_one)
+    assert np.sqrt(1 - stepped) == pytest.approx(np.sqrt(1 - 0.75) / 2, rel=0.02)
+
+
+def test_split_half_foretells_the_correlation_with_other_subjects() -> None:
+    trials, _ = simulated(20, seed=3)
+    first = trials["subject"].str[1:].astype(int) < 10
+    found = split_half(trials[first], "mean-vote")
+    labels = [part.groupby("image")["response"].mean() for part in (trials[first], trials[~first])]
+    assert found is not None
+    assert found.full == pytest.approx(labels[0].corr(labels[1]), abs=0.06)
+
+
+def test_one_subject_has_no_reliability() -> None:
+    assert split_half(simulated(1)[0]) is None

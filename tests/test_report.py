@@ -1,0 +1,113 @@
+"""The report and the plan: complete from trials, useful from labels alone, safe with odd names."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import data
+import sessions
+from labeling import build, plan, report
+from labeling.confounds import confounds
+from sessions import simulate
+from shell import UserError
+
+
+@pytest.fixture
+def faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Forty plain pictures whose gender goes along with their smile."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path("data/faces")
+    (folder / "images").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    smile = rng.uniform(-1, 1, 40)
+    table = pd.DataFrame({"image": [f"{i:02d}.png" for i in range(40)], "true_smile": smile})
+    table["gender"] = np.where(smile + rng.normal(0, 0.5, 40) > 0, "female", "male")
+    table["age"] = rng.integers(18, 80, 40)
+    table.to_csv(folder / "metadata.csv", index=False)
+    for i, name in enumerate(table["image"]):
+        Image.new("RGB", (32, 32), (6 * i, 100, 100)).save(folder / "images" / name)
+    return folder
+
+
+def test_the_report_of_a_build_has_what_a_reviewer_asks(faces: Path) -> None:
+    simulate.main(simulate.Settings(subjects=4, limit=40))
+    build.main(build.Settings())
+    page = (faces / "labels.html").read_text(encoding="utf-8")
+    for word in ("Distribution", "Most smiling", "Least smiling", "Reliability", "Krippendorff", "sim04", "Confounds"):
+        assert word in page
+    assert page.count("data:image/jpeg;base64,") >= 16
+    assert "The labels go along with gender" in page
+    assert "http" not in page.replace("http-equiv", "")  # self-contained
+
+
+def test_the_report_works_from_labels_alone(faces: Path) -> None:
+    truth = pd.read_csv(faces / "metadata.csv")
+    table = pd.DataFrame({"stimulus_filename": truth["image"], "avg_encode": truth["true_smile"]})
+    table.to_csv(faces / "labels_published.csv", index=False)
+    report.main(report.Settings())
+    page = (faces / "labels.html").read_text(encoding="utf-8")
+    assert "Distribution" in page and "Confounds" in page and "Subjects" not in page
+
+
+def test_the_report_without_labels_says_so(faces: Path) -> None:
+    with pytest.raises(UserError, match=r"no labels; python -m labeling\.build"):
+        report.main(report.Settings())
+
+
+def test_names_from_outside_are_text_in_the_report(faces: Path) -> None:
+    lines = [f"<script>,{i:02d}.png,{1 if i % 2 else -1},0.{i + 11}" for i in range(40)]
+    Path("mine.csv").write_text("\n".join(["subject,image,response,response_time", *lines]) + "\n")
+    build.main(build.Settings(trials=Path("mine.csv")))
+    page = (faces / "labels.html").read_text(encoding="utf-8")
+    assert "<script>" not in page and "&lt;script&gt;" in page
+
+
+def test_unreadable_pictures_are_no_reason_to_fail(faces: Path) -> None:
+    simulate.main(simulate.Settings(limit=40))
+    for path in (faces / "images").iterdir():
+        path.write_bytes(b"no picture")
+    build.main(build.Settings())
+    assert "data:image" not in (faces / "labels.html").read_text(encoding="utf-8")
+
+
+def test_confounds_are_numbers_and_levels_but_never_the_truth() -> None:
+    rng = np.random.default_rng(0)
+    smile = rng.uniform(-1, 1, 400)
+    metadata = pd.DataFrame(
+        {
+            "image": [str(i) for i in range(400)],
+            "true_smile": smile,
+            "gender": (smile + rng.normal(0, 1, 400) > 0).astype(int),
+            "race": rng.integers(0, 5, 400),
+            "hair": np.where(smile > 0.9, "red", rng.choice(["fair", "dark"], 400)),
+            "age": rng.integers(1, 90, 400),
+            "remark": [f"remark {i}" for i in range(400)],
+        }
+    )
+    found = confounds(pd.DataFrame({"image": metadata["image"], "smile": smile}), metadata).set_index("what")
+    assert {"gender", "age", "race = 0", "race = 4", "hair = red"} <= set(found.index)
+    assert not any(what.startswith(("true_", "remark")) for what in found.index)
+    assert found.loc["gender", "r"] == pytest.approx(np.corrcoef(metadata["gender"], smile)[0, 1])
+    assert found.loc["gender", "warn"] and not found.loc["age", "warn"]
+
+
+def test_a_plan_grows_with_subjects_and_is_drawn(faces: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    simulate.main(simulate.Settings(subjects=3, limit=40))
+    plan.main(plan.Settings(subjects=(1, 12), repeats=2, reliability=0.5))
+    said = capsys.readouterr().out
+    assert "reach a reliability of 0.5" in said
+    rows = [line.split() for line in said.splitlines()]
+    one, twelve = (float(row[1]) for row in rows if row[:1] in (["1"], ["12"]) and len(row) == 4)
+    assert one < twelve
+    with Image.open(faces / "plan.png") as picture:
+        assert picture.size == (900, 540)
+
+
+def test_a_plan_needs_two_subjects(faces: Path) -> None:
+    with sessions.RunWriter("sessions", "alice", data.open_set(faces).name) as run:
+        run.write(trial=1, trial_type="main", image="00.png", response="smiley", response_time=0.5)
+    with pytest.raises(UserError, match="at least two subjects"):
+        plan.main(plan.Settings())

@@ -1,0 +1,74 @@
+"""The words that a subject reads, from files."""
+
+from pathlib import Path
+
+import pytest
+
+from annotator.page import compose, question
+from annotator.texts import LANGUAGES, open_texts
+from shell import UserError
+
+
+def own(tmp_path: Path, old: str, new: str) -> Path:
+    """English with a change."""
+    path = tmp_path / "mine.toml"
+    english = (LANGUAGES / "en.toml").read_text(encoding="utf-8")
+    assert old in english
+    path.write_text(english.replace(old, new), encoding="utf-8")
+    return path
+
+
+def test_a_page_has_its_words_and_keys() -> None:
+    page = compose(open_texts("en"), "ready", (("space", "start"),), {"f": "smiley", "left": "not-smiley"}, block=50)
+    assert page.title == "Ready?"
+    assert "every 50 faces" in page.paragraphs[0]
+    assert [(key.name, key.cap, key.meaning) for key in (*page.legend, *page.actions)] == [
+        ("f", "F", "smiley"),
+        ("left", "Left", "not smiley"),
+        ("space", "Space", "Start"),
+    ]
+
+
+def test_empty_lines_separate_paragraphs() -> None:
+    page = compose(open_texts("en"), "consent", subject="p07", faces=9, minutes=2)
+    assert len(page.paragraphs) == 2
+    assert "p07" in page.paragraphs[1]
+
+
+def test_a_question_keeps_the_order_of_its_codes() -> None:
+    assert [key.cap for key in question(open_texts("en"), "handedness", "LRA").legend] == ["L", "R", "B"]
+
+
+def test_words_and_font_of_ones_own(tmp_path: Path) -> None:
+    path = own(tmp_path, 'title = "Pause"', 'title = "Pausa"')
+    path.write_text('font = "mine.ttf"\n' + path.read_text(encoding="utf-8"), encoding="utf-8")
+    texts = open_texts(str(path))
+    assert compose(texts, "pause").title == "Pausa"
+    assert texts.font == tmp_path / "mine.ttf"
+    assert open_texts("en").font is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('title = "Ready?"', "", "ready title is missing"),
+        ("[pause]", "[pausa]", "pause is missing"),
+        ('title = "Ready?"', "title = 3", "ready title is 3, expected a text"),
+        ("every {block} faces", "every {blok} faces", r"ready text asks for \['blok'\], expected only \['block'\]"),
+        ("every {block} faces", "every {block faces", "ready text .*braces"),
+        ('L = { key = "l", word = "left" }', "", "handedness L is missing"),
+    ],
+)
+def test_a_mistake_in_a_text_file_is_named_before_anything_is_shown(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        open_texts(str(own(tmp_path, old, new)))
+
+
+def test_a_language_that_is_not_there_and_a_file_that_is_no_toml_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--texts xx: neither a language \(.*en.*\) nor a file"):
+        open_texts("xx")
+    (tmp_path / "bad.toml").write_text("= 1", encoding="utf-8")
+    with pytest.raises(UserError, match=r"bad.toml: not a TOML file"):
+        open_texts(str(tmp_path / "bad.toml"))
