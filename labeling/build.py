@@ -42,6 +42,7 @@ class Settings:
 
 def main(settings: Settings) -> None:
     import data
+    from labeling.confounds import rank_correlations_with_truth
     from labeling.labels import assess
     from labeling.reliability import split_half
     from labeling.report import Recorded, write_report
@@ -50,6 +51,8 @@ def main(settings: Settings) -> None:
 
     notes: list[str] = []
     trials = read_trials(settings, notes.append)
+    if "simulated" in trials.columns and trials["simulated"].all():
+        notes.append("The subjects are simulated: these labels say nothing about people.")
     subjects = describe(trials)
     if settings.fix_swapped:
         trials, turned = fix_swapped(trials)
@@ -58,16 +61,19 @@ def main(settings: Settings) -> None:
     if assessment.subjects["dropped"].any():
         notes.append(f"{assessment.subjects['dropped'].sum()} votes do not count: {assessment.why_dropped}.")
     notes += assessment.notes
+    images = data.open_set(settings.data)
+    labels = assessment.labels
+    for column, r in rank_correlations_with_truth(labels, images.metadata()).items():
+        notes.append(f"The rank correlation of the labels with {column}, which they never saw, is {r:.2f}.")
     print_summary(trials, assessment, subjects)
     print(*notes, sep="\n")
 
-    labels = assessment.labels
     path = settings.data / "labels.csv"
     with shell.whole_file(path) as aside:
         labels.to_csv(aside, index=False, lineterminator="\n")
     reliability = split_half(trials, settings.method)
     recorded = Recorded(trials, subjects, settings.method, notes, reliability, krippendorff_alpha(from_trials(trials)))
-    report = write_report(data.open_set(settings.data), labels, recorded)
+    report = write_report(images, labels, recorded)
     print(
         f"\n{len(labels)} faces labelled by {labels['votes'].sum()} votes ({settings.method}); "
         f"standard error {labels['smile_se'].median():.2f} (median)"

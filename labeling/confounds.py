@@ -36,6 +36,14 @@ def confounds(labels: pd.DataFrame, metadata: pd.DataFrame) -> pd.DataFrame:
     return found.sort_values("r", key=np.abs, ascending=False, ignore_index=True)
 
 
+def rank_correlations_with_truth(labels: pd.DataFrame, metadata: pd.DataFrame) -> dict[str, float]:
+    """Spearman correlation of the label with each true_... column, for sets whose truth is known."""
+    table = labels[["image", "smile"]].merge(metadata, on="image", how="inner")
+    columns = [column for column in metadata.columns if str(column).startswith("true_")]
+    found = {str(column): float(table["smile"].corr(table[column], method="spearman")) for column in columns}
+    return {column: r for column, r in found.items() if r == r}
+
+
 def _as_numbers(name: str, column: pd.Series, levels: NDArray[Any]) -> list[tuple[str, pd.Series]]:
     words = not pd.api.types.is_numeric_dtype(column)
     codes = not words and 3 <= len(levels) <= MOST_LEVELS and all(float(level).is_integer() for level in levels)

@@ -18,9 +18,9 @@ from labeling.votes import Floats, Votes
 
 LAPSES = 0.05
 SWEEPS = 3  # more change nothing in the third digit
-# medians of Matzke and Wagenmakers (2009, table 1) for unit noise, and spreads wide enough for most published subjects:
-# log boundary, logit start, log non-decision time, log gain, drift bias, log drift noise
-PRIOR_MEAN = np.log([1.3, 1.0, 0.4, 2.0, 1.0, 1.0]) * [1, 1, 1, 1, 0, 1]
+# log boundary, logit start, log non-decision time, log gain, drift bias, log drift noise: typical of published fits for
+# unit diffusion noise, and wide enough for most of them (reviewed by Matzke and Wagenmakers 2009)
+PRIOR_MEAN = np.array([np.log(1.3), 0.0, np.log(0.4), np.log(2.0), 0.0, 0.0])
 PRIOR_SD = np.array([0.5, 0.4, 0.4, 0.7, 0.7, 0.7])
 
 
@@ -84,7 +84,7 @@ def diffusion(votes: Votes) -> Terms:
 def _side(votes: Votes) -> float:
     """The vote to be called +1, so that swapping all votes swaps all that follows, to the last bit."""
     for statistic in (votes.vote.sum(), np.nansum(votes.vote * votes.response_time_s)):
-        if statistic != 0:
+        if abs(statistic) > 1e-9:
             return float(np.sign(statistic))
     return 1.0
 

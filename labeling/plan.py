@@ -32,6 +32,8 @@ class Settings:
     """Instead of session files: one .csv, .tsv or .parquet table."""
     rename: tuple[str, ...] = ()
     """For --trials: THEIRS=OURS for columns with other names."""
+    skip_bad: bool = False
+    """Leave out files (of --trials: rows) that cannot be read, with a note on each, instead of stopping."""
     reliability: float = 0.9
     """Wanted correlation of the labels with labels by as many other subjects."""
     subjects: tuple[int, ...] = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50)
@@ -53,7 +55,11 @@ def main(settings: Settings) -> None:
     if settings.repeats < 1 or not settings.subjects or min(settings.subjects) < 1:
         raise UserError("--subjects, --repeats: expected numbers of at least 1.")
     source = build.Settings(
-        data=settings.data, sessions=settings.sessions, trials=settings.trials, rename=settings.rename
+        data=settings.data,
+        sessions=settings.sessions,
+        trials=settings.trials,
+        rename=settings.rename,
+        skip_bad=settings.skip_bad,
     )
     votes = from_trials(build.read_trials(source, print))
     if len(votes.subjects) < 2:

@@ -29,8 +29,8 @@ def read_trials(
         one of ours, "a=image", "b=image": the first one that a row has counts.
     skip_bad : leave out rows that break a rule, with a word on how many, instead of raising UserError.
 
-    A picture's path is cut to its file name. A response may be +1, yes, true or smiley against -1, 0, no, false or not-smiley, in any case. Times in
-    milliseconds are called so by the renaming: "rt=response_time_ms".
+    A picture's path is cut to its file name. A response may be +1, yes, true or smiley against -1, 0, no, false or
+    not-smiley, in any case. Times in milliseconds are called so by the renaming: "rt=response_time_ms".
 
     Raises
     ------

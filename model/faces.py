@@ -16,7 +16,6 @@ from model.reader import SIZE, Floats, read_smiles
 from model.train import Settings
 from shell import UserError, whole_file
 
-MIN_LABELLED = 30
 MOST_CATEGORIES = 8  # a whole-number column with more values than this is a quantity
 
 
@@ -73,9 +72,7 @@ def load_faces(settings: Settings, run: Path) -> Faces:
             degrees = known.reindex(names).to_numpy(float)
         else:
             degrees, figures = read_degrees(images, names, train, settings)
-            print(
-                "smile reader: " + ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in figures.items())
-            )
+            print(reader_report(figures))
             runs.write_config(run, runs.read_config(run) | {"reader": figures})
             with whole_file(path) as aside:
                 pd.DataFrame({"image": names, "smile": degrees}).to_csv(aside, index=False)
@@ -88,17 +85,24 @@ def read_degrees(
 ) -> tuple[Floats, dict[str, float]]:
     """The smile reader's degrees of all faces (N,), and its figures."""
     labels = images.labels().set_index("image")["smile"].reindex(names).to_numpy(float)
-    labelled = int(np.isfinite(labels).sum())
-    if labelled < MIN_LABELLED:
-        raise UserError(
-            f"{images.folder}: {labelled} labelled faces, at least {MIN_LABELLED} are needed; "
-            "python -m annotator --subject me records votes, python -m labeling.build makes labels of them."
-        )
     pictures, read_names = images.pictures(SIZE)
     assert read_names == names
     return read_smiles(
         pictures, labels, train, rounds=settings.reader_rounds, steps=settings.reader_steps, seed=settings.seed
     )
+
+
+def reader_report(figures: dict[str, float]) -> str:
+    """The smile reader's figures in two lines."""
+    lines = [f"smile reader, taught by {figures['labels']:.0f} labels:"]
+    for key, title in (("ridge_cv", "its ridge in 10-fold cross-validation"), ("validation", "on validation faces")):
+        names = ("pearson", "spearman", "sign_accuracy")
+        said = [
+            f"{name.replace('_', ' ')} {figures[f'{key}_{name}']:.2f}" for name in names if f"{key}_{name}" in figures
+        ]
+        if said:
+            lines.append(f"  {title}: " + ", ".join(said))
+    return "\n".join(lines)
 
 
 def held(images: ImageSet, names: list[str], columns: tuple[str, ...]) -> Floats:

@@ -4,10 +4,13 @@ import shutil
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
+from data import open_set
 from model import runs
 from model.networks import channels
 from model.train import Settings
 from shell import UserError
+
+MIN_LABELLED = 30  # fewer teach no smile reader
 
 
 def open_run(settings: Settings) -> tuple[Path, Settings]:
@@ -31,7 +34,7 @@ def open_run(settings: Settings) -> tuple[Path, Settings]:
 
 
 def check(settings: Settings) -> None:
-    """Raise a UserError for settings that cannot work, before anything is written."""
+    """Raise a UserError for settings or an image set that cannot work, before anything is written."""
     for name in ("steps", "batch", "latent", "log_every", "save_every", "reader_rounds", "reader_steps"):
         if getattr(settings, name) < 1:
             raise UserError(f"--{name.replace('_', '-')} {getattr(settings, name)}: expected at least 1.")
@@ -41,6 +44,12 @@ def check(settings: Settings) -> None:
         channels(settings.size, settings.width)
     except ValueError as error:
         raise UserError(f"--{error}.") from error
+    images = open_set(settings.data)
+    if settings.kind == "cvae" and (labelled := int(images.labels()["image"].isin(images.names).sum())) < MIN_LABELLED:
+        raise UserError(
+            f"{images.folder}: {labelled} labelled faces, at least {MIN_LABELLED} are needed; "
+            "python -m annotator --subject me records votes, python -m labeling.build makes labels of them."
+        )
 
 
 def resumed(settings: Settings, run: Path) -> Settings:

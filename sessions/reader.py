@@ -77,7 +77,7 @@ def read(
     table = _parse(runs, bad, tell)
     if bad and not skip_bad:
         more = f" (and {len(bad) - 1} more such files)" if len(bad) > 1 else ""
-        raise UserError(f"{bad[0]}{more}")
+        raise UserError(f"{str(bad[0]).removesuffix('.')}{more}; --skip-bad leaves such files out.")
     for error in bad:
         tell(f"skipped: {error}")
     if images is not None:
@@ -103,22 +103,18 @@ def _only_set(runs: list[Run], folder: str | os.PathLike[str]) -> str:
 
 
 def _without_conflicts(runs: list[Run], bad: list[UserError]) -> list[Run]:
-    """The runs whose sidecar agrees with those before it on who the subject is and what the images were."""
+    """The runs that agree with those before them on what the images were, and share no number with them."""
     shown: dict[str, tuple[str, Run]] = {}
-    simulated: dict[str, Run] = {}
     numbers: dict[tuple[str, int], Run] = {}
     agreed = []
     for run in runs:
         sidecar = run.path.with_suffix(".json")
         hashes = run.sidecar.get("ImageSHA256", {})
         other = next((image for image in hashes if image in shown and shown[image][0] != hashes[image]), None)
-        first = simulated.setdefault(run.subject, run)
         if other is not None:
             bad.append(
                 UserError(f"{sidecar}: {other} was another picture in {shown[other][1].path.with_suffix('.json')}.")
             )
-        elif first.sidecar["Simulated"] != run.sidecar["Simulated"]:
-            bad.append(UserError(f"{sidecar}: Simulated is not as in {first.path.with_suffix('.json')}."))
         elif (twin := numbers.setdefault((run.subject, run.number), run)) is not run:
             bad.append(UserError(f"{run.path}: the same run number as {twin.path}."))
         else:

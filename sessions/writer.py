@@ -102,6 +102,8 @@ class RunWriter:
         """Append several trials, all or none, as `write` does one."""
         text = "".join("\t".join(map(_to_text, self._checked(row))) + "\n" for row in rows)
         rest = memoryview(text.encode())
+        if os.fstat(self._file.fileno()).st_nlink == 0:
+            self._restore()
         try:
             self._file.truncate(self._whole)  # what an earlier failure may have left
             self._file.seek(self._whole)
@@ -112,6 +114,14 @@ class RunWriter:
             self._file.truncate(self._whole)
             raise
         self._whole = self._file.tell()
+
+    def _restore(self) -> None:
+        """Make the run anew after somebody removed it: its rows are still there for us who hold the file open."""
+        self._file.seek(0)
+        rows = self._file.read(self._whole)
+        self.update()
+        write_text(self.path, rows.decode())
+        self._file = self._undo.enter_context(self.path.open("r+b", buffering=0))
 
     def update(self, **sidecar: Any) -> None:
         """Add to the run's sidecar what is measured while it runs; the file is replaced as a whole."""
@@ -168,13 +178,13 @@ def _describe_dataset(folder: Path) -> None:
             if not (folder / name).exists():
                 write_text(folder / name, text)
         path = folder / "participants.tsv"
-        lines = path.read_text(encoding=files.ENCODING).splitlines() if path.exists() else ["participant_id"]
-        header = lines[0].split("\t")
+        lines = path.read_text(encoding=files.ENCODING).splitlines() if path.exists() else []
+        header, *rows = [line.split("\t") for line in lines or ["participant_id"]]
         if "participant_id" not in header:
             raise UserError(f"{path}: no column 'participant_id', found {', '.join(header)}.")
-        known = {line.split("\t")[header.index("participant_id")] for line in lines[1:]}
+        known = {cell for row in rows for cell in row[header.index("participant_id") :][:1]}
         new = [f"sub-{subject}" for subject in files.subjects(folder) if f"sub-{subject}" not in known]
         if new:
             blank = dict.fromkeys(header, schema.MISSING)
-            lines += ["\t".join((blank | {"participant_id": name}).values()) for name in new]
-            write_text(path, "\n".join(lines) + "\n")
+            rows += [list((blank | {"participant_id": name}).values()) for name in new]
+            write_text(path, "".join("\t".join(row) + "\n" for row in (header, *rows)))

@@ -254,6 +254,22 @@ def test_the_self_test_leaves_a_verdict_a_report_and_a_picture(desktop: Desktop,
     assert "Keys: timed by the X server's stamp" in output
 
 
+def test_where_flips_wait_for_the_display_its_refresh_is_measured_and_faces_fall_in_step(
+    desktop: Desktop, folder: Path
+) -> None:
+    """The virtual display has no refresh; told that it has one, SDL waits in its place."""
+    pretend = "import pygame\npygame.display.get_desktop_refresh_rates = lambda: [60]\n"
+    program = desktop.start(folder, *QUICK, code=pretend + ANNOUNCING)
+    desktop.answer_everything(program)
+    output = finish(program)
+    assert program.returncode == 0, output
+    sidecar = sessions.runs(folder / "sessions", "alice", "faces")[0].sidecar
+    assert sidecar["VSync"] is True
+    assert 20 < sidecar["RefreshRate"] < 70
+    assert sidecar["RefreshIntervalSD"] > 0
+    assert len(rows(folder)) == 6
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

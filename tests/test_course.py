@@ -98,5 +98,5 @@ def test_the_size_of_a_face_is_a_share_of_the_screen_or_a_visual_angle() -> None
 )
 def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, object]) -> None:
     SETTINGS.check()
-    with pytest.raises(UserError, match="expected|needs"):
+    with pytest.raises(UserError, match=r"expected|needs"):
         replace(SETTINGS, **wrong).check()  # type: ignore[arg-type]

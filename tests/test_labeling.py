@@ -184,8 +184,8 @@ def test_times_not_taken_from_the_onset_cost_no_votes() -> None:
 @pytest.mark.parametrize("n_subjects", [3, 10])
 def test_intervals_cover_what_many_subjects_would_say(method: str, n_subjects: int) -> None:
     covered = []
-    for seed in range(8):
-        everybody, _ = simulated(n_subjects + 200, 100, seed)
+    for seed in range(6):
+        everybody, _ = simulated(n_subjects + 120, 100, seed)
         number = everybody["subject"].str[1:].astype(int)
         labels = labeling.score(everybody[number < n_subjects], method).set_index("image")
         truth = labeling.score(everybody[number >= n_subjects], method).set_index("image")["smile"].loc[labels.index]
@@ -313,7 +313,7 @@ def test_build_writes_the_labels_and_tells_what_became_of_the_trials(
     assert labels[["image", "smile", "votes"]].values.tolist() == [["0.png", 1.0, 2], ["1.png", -1.0, 2]]
     said = capsys.readouterr().out
     assert "1 trials are left out" in said
-    lines = {line.split()[0]: line.split()[1:] for line in said.splitlines() if line.startswith(("alice", "bob"))}
+    lines = {line.split()[0]: line.split()[1:6] for line in said.splitlines() if line.startswith(("alice", "bob"))}
     assert lines == {"alice": ["3", "0", "1", "0", "2"], "bob": ["3", "1", "0", "0", "2"]}
     assert str(faces / "labels.csv") in said and "Next: python -m model.train" in said
 

@@ -1,0 +1,77 @@
+"""Time and memory of the default score on very many trials, against a pandas mean and crowd-kit's majority vote.
+
+python -m benchmarks.scale          # 10 million trials; needs `pip install crowd-kit` for the last comparison
+"""
+
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import labeling
+import shell
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Score a large table of trials from Parquet and print what it takes."""
+
+    subjects: int = 1000
+    """Each judges as many images as make up the trials."""
+    images: int = 100_000
+    """Of which each subject judges a part."""
+    trials: int = 10_000_000
+    """In all."""
+
+
+def make_trials(settings: Settings) -> pd.DataFrame:
+    """Subjects of differing gain judge random images; the further a face is from the middle, the faster."""
+    rng = np.random.default_rng(0)
+    each = settings.trials // settings.subjects
+    subject = np.repeat(np.arange(settings.subjects), each)
+    image = np.concatenate([rng.permutation(settings.images)[:each] for _ in range(settings.subjects)])
+    strength = rng.lognormal(0.3, 0.3, settings.subjects)[subject] * rng.standard_normal(settings.images)[image]
+    return pd.DataFrame(
+        {
+            "subject": np.char.mod("s%05d", np.arange(settings.subjects))[subject],
+            "image": np.char.mod("%06d.png", np.arange(settings.images))[image],
+            "response": np.where(rng.random(len(subject)) < 1 / (1 + np.exp(-1.5 * strength)), 1.0, -1.0),
+            "response_time": 0.35 + rng.lognormal(-0.9, 0.4, len(subject)) / (1 + 0.3 * np.abs(strength)),
+        }
+    )
+
+
+def seconds(what: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    what()
+    return time.perf_counter() - start
+
+
+def main(settings: Settings) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trials.parquet"
+        make_trials(settings).to_parquet(path)
+        trials = pd.read_parquet(path)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    mean_s = seconds(lambda: trials.groupby("image")["response"].mean())
+    score_s = seconds(lambda: labeling.score(trials))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"pandas groupby mean  {mean_s:7.2f} s")
+    print(f"evidence             {score_s:7.2f} s, {score_s / mean_s:.1f} times as long")
+    print(f"peak memory          {peak / 1e6:7.2f} GB ({before / 1e6:.2f} GB before, with the making of the table)")
+    try:
+        from crowdkit.aggregation import MajorityVote
+    except ImportError:
+        return
+    named = trials.rename(columns={"subject": "worker", "image": "task", "response": "label"})
+    majority_s = seconds(lambda: MajorityVote().fit_predict(named[["worker", "task", "label"]]))
+    print(f"crowd-kit majority   {majority_s:7.2f} s, {majority_s / score_s:.1f} times as long as evidence")
+
+
+if __name__ == "__main__":
+    shell.run(main, Settings)

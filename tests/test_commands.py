@@ -1,0 +1,90 @@
+"""The commands as a newcomer types them: help, wrong flags, missing steps, no writing allowed; and what they share."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import shell
+
+ROOT = Path(__file__).parent.parent
+COMMANDS = ["annotator", "labeling.build", "sessions.simulate", "data.prepare", "model.train", "model.sample"]
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "SDL_VIDEODRIVER": "dummy"}
+    return subprocess.run(
+        [sys.executable, "-m", *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_tells_how_the_command_is_called(tmp_path: Path, command: str) -> None:
+    done = run(tmp_path, command, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"usage: python -m {command}")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_wrong_flag_is_named_with_exit_code_2(tmp_path: Path, command: str) -> None:
+    done = run(tmp_path, command, "--wrong-flag")
+    assert done.returncode == 2
+    assert "--wrong-flag" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "missing_step"),
+    [
+        (["labeling.build"], "python -m annotator"),
+        (["sessions.simulate"], "python -m data.prepare drawn"),
+        (["model.train"], "python -m data.prepare drawn"),
+        (["model.sample", "--run", "runs/none"], "python -m model.train"),
+        (["model.train", "--resume"], "no run to resume"),
+        (["data.prepare", "utkface", "--source", "missing.tar"], "missing.tar"),
+        (["data.prepare", "folder", "--source", "missing", "--name", "x"], "missing"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_out_of_order_a_command_names_the_missing_step(tmp_path: Path, command: list[str], missing_step: str) -> None:
+    done = run(tmp_path, *command)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert missing_step in done.stderr
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_one_sentence(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    done = run(tmp_path, "data.prepare", "drawn", "--count", "1")
+    assert done.returncode == 2 and "Permission denied" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_output_may_be_cut_off() -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m model.train --help | true",
+        shell=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file.txt"
+    shell.write_text(path, "old")
+    with pytest.raises(RuntimeError), shell.whole_file(path) as aside:
+        aside.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_is_written_beside_its_place_with_the_same_suffix(tmp_path: Path) -> None:
+    with shell.whole_file(tmp_path / "a.png") as aside:
+        assert aside.parent == tmp_path and aside.suffix == ".png" and aside.name.startswith(".")
+        aside.touch()
