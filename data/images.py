@@ -21,8 +21,12 @@ LABEL_FILES = ("labels.csv", "labels_published.csv")  # our own labels come befo
 
 
 def is_validation(name: str) -> bool:
-    """Whether the image called `name` is kept for validation: one in ten, by a hash, so the same on every machine."""
-    return hashlib.sha256(name.encode()).digest()[0] * 10 // 256 == 0
+    """Whether the image called `name` is kept for validation: one in ten, by a hash, so the same on every machine.
+
+    The hash is salted, so that the split has nothing to do with which images are shown first (which is by hash too).
+    """
+    digest = hashlib.sha256(f"validation {name}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") % 10 == 0
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def main(settings: Settings) -> None:
         notes.append(f"Votes turned round: {', '.join(turned) or 'nobody has swapped the keys'}.")
     assessment = assess(trials, settings.method)
     if assessment.subjects["dropped"].any():
-        notes.append(f"{assessment.subjects['dropped'].sum()} votes do not count: {assessment.why_dropped}.")
+        notes.append(f"Votes that do not count: {assessment.subjects['dropped'].sum()} ({assessment.why_dropped}).")
     notes += assessment.notes
     images = data.open_set(settings.data)
     labels = assessment.labels
@@ -122,7 +122,7 @@ def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFr
         raise UserError(nothing)
     here = trials["image"].isin(names)
     if not here.all():
-        tell(f"{(~here).sum()} trials are left out, because their pictures are not in {settings.data / 'images'}.")
+        tell(f"Trials left out, because their pictures are not in {settings.data / 'images'}: {(~here).sum()}.")
         trials = trials[here].reset_index(drop=True)
     counted = trials["trial_type"] != "practice" if "trial_type" in trials.columns else True
     if not (counted & trials["response"].notna()).any():

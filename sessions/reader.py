@@ -71,7 +71,7 @@ def read(
         simulated = [run for run in runs if run.sidecar["Simulated"]]
         if simulated:
             subjects = len({run.subject for run in simulated})
-            tell(f"{subjects} simulated subjects are left out, because people have judged {image_set} too.")
+            tell(f"Simulated subjects left out, because people have judged {image_set} too: {subjects}.")
             runs = [run for run in runs if not run.sidecar["Simulated"]]
     runs = _without_conflicts(runs, bad)
     table = _parse(runs, bad, tell)

@@ -354,7 +354,7 @@ def test_simulated_runs_count_until_people_have_judged_the_set() -> None:
     record("alice")
     notes: list[str] = []
     assert set(sessions.read(tell=notes.append)["subject"]) == {"alice"}
-    assert len(notes) == 1 and "simulated" in notes[0]
+    assert len(notes) == 1 and "Simulated subjects left out" in notes[0]
 
 
 def test_a_picture_that_has_changed_since_it_was_judged_is_named() -> None:
