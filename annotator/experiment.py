@@ -74,11 +74,8 @@ class Experiment:
     def _ask_about_you(self) -> None:
         """Age, sex and handedness, once per subject."""
         folder, subject, settings = self.record.run.folder, self.course.subject, self.course.settings
-        if (
-            settings.simulate
-            or not settings.questions
-            or participants.COLUMNS.keys() & participants.read(folder, subject)
-        ):
+        wanted = settings.questions and not settings.simulate
+        if not wanted or participants.COLUMNS.keys() & participants.read(folder, subject):
             return
         answers: dict[str, str | int | None] = {"age": self.host.type_age()}
         for column in ("sex", "handedness"):

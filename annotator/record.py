@@ -65,8 +65,8 @@ class Record:
                     (("space", "retry"), ("escape", "leave")),
                     note=f"{self.run.path}: {error.strerror}",
                 )
+                print(f"{self.run.path}: {error.strerror}; not saved so far: {row}")
                 if self.host.ask(page) == ESCAPE:
-                    print(f"not saved, {self.run.path}: {error.strerror}: {row}")
                     raise Leave from error
         self.rows.append(row)
 

@@ -7,7 +7,6 @@ import math
 import os
 import signal
 import statistics
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -102,9 +101,7 @@ class Screen:
             try:
                 pygame.key.key_code(name)
             except ValueError:
-                raise UserError(
-                    f"--keys {name}: no key is called so; expected names such as f, left or space."
-                ) from None
+                raise UserError(f"--keys {name}: no key is called so; expected names such as f or left.") from None
 
     def draw(self, picture: Image.Image | None = None) -> None:
         """Lay `picture` (RGB) on the middle of an empty background; `flip` shows it."""
@@ -149,26 +146,9 @@ class Screen:
             if event.type == pygame.NOEVENT and deadline_s - received_s < 0.001:
                 return None
 
-    def wake_up_delays(self, count: int) -> list[float]:
-        """Seconds from an event that another thread sends until this one, waiting as for a key, is awake with it."""
-        sent_s: list[float] = []
-
-        def send() -> None:
-            for _ in range(count):
-                time.sleep(0.01)
-                sent_s.append(clock())
-                pygame.event.post(pygame.Event(pygame.USEREVENT))
-
-        pygame.event.set_allowed(pygame.USEREVENT)
-        sender = threading.Thread(target=send)
-        sender.start()
-        woken_s: list[float] = []
-        while len(woken_s) < count:
-            if self._next_event(SLICE_S).type == pygame.USEREVENT:
-                woken_s.append(clock())
-        sender.join()
-        pygame.event.set_blocked(pygame.USEREVENT)
-        return [woken - sent for sent, woken in zip(sent_s, woken_s, strict=True)]
+    def post_press(self) -> None:
+        """Queue a press of the Pause key that nobody made; from any thread."""
+        pygame.event.post(pygame.Event(pygame.KEYDOWN, key=pygame.K_PAUSE))
 
     def _open(self) -> pygame.Surface:
         desktops = pygame.display.get_desktop_sizes()
@@ -215,9 +195,10 @@ class Screen:
     def _measure_refresh(self, flips: int = 60) -> None:
         times_s = [self.flip() for _ in range(flips)]
         intervals_s = [after - before for before, after in pairwise(times_s[10:])]
-        self.refresh_s = statistics.median(intervals_s)
-        self.refresh_sd_s = statistics.stdev(intervals_s)
-        self.vsync = self.refresh_s > BLOCKS_S
+        self.vsync = statistics.median(intervals_s) > BLOCKS_S
+        if self.vsync:
+            self.refresh_s = statistics.median(intervals_s)
+            self.refresh_sd_s = statistics.stdev(intervals_s)
 
 
 def _close_window(*_: object) -> None:

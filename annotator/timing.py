@@ -7,6 +7,7 @@ import json
 import math
 import platform
 import statistics
+import threading
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -43,7 +44,7 @@ class Report:
     intervals_s: list[float]
     """Between flips, over `FLIPS_S`."""
     wake_ups_s: list[float]
-    """From an event sent to this program to the program running with it."""
+    """From a press that another thread posts to the time that it gets."""
     key_sources: dict[str, int]
     """What timed the keys, and how many."""
     key_delays_s: list[float]
@@ -84,7 +85,7 @@ def measure(screen: Screen, host: Host) -> Report:
     flips_s = [screen.flip()]
     while flips_s[-1] < end_s:
         flips_s.append(screen.flip(flips_s[-1] + PACE_S))
-    wake_ups_s = screen.wake_up_delays(WAKE_UPS)
+    wake_ups_s = wake_up_delays(screen)
     skip = action(host.texts, ESCAPE, "skip")
     words = f"Now press any keys, one after the other, about {PRESSES} times."
     host.show(host.artist.page(Page("Timing test", (words,), actions=(skip,))))
@@ -109,6 +110,27 @@ def measure(screen: Screen, host: Host) -> Report:
         key_sources=dict(sources) or {screen.key_source: 0},
         key_delays_s=delays_s,
     )
+
+
+def wake_up_delays(screen: Screen) -> list[float]:
+    """Seconds from a press that another thread posts to its time, as this thread, waiting for keys, takes it."""
+    sent_s: list[float] = []
+
+    def send() -> None:
+        for _ in range(WAKE_UPS):
+            time.sleep(0.01)
+            sent_s.append(time.perf_counter())
+            screen.post_press()
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    stamped_s: list[float] = []
+    while len(stamped_s) < WAKE_UPS:
+        press = screen.wait_for_press()
+        if press is not None and press.key == "pause":
+            stamped_s.append(press.time_s)
+    sender.join()
+    return [stamped - sent for sent, stamped in zip(sent_s, stamped_s, strict=True)]
 
 
 def judge(report: Report) -> list[str]:
@@ -151,7 +173,7 @@ def plot(report: Report, path: Path) -> None:
         figure.subplots(1, 3),
         (
             (f"Between flips (n = {len(report.intervals_s)})", report.intervals_s),
-            (f"Event sent to program awake (n = {len(report.wake_ups_s)})", report.wake_ups_s),
+            (f"Press posted to its time (n = {len(report.wake_ups_s)})", report.wake_ups_s),
             (f"Key's time to program awake (n = {len(report.key_delays_s)})", report.key_delays_s),
         ),
         strict=True,

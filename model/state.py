@@ -1,13 +1,14 @@
 """The state of a training: what a checkpoint holds, which weights were best, how long it took."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from model.cvae import CVAE
 from model.runs import write_metrics
@@ -54,9 +55,19 @@ def new_state(settings: Settings, device: torch.device) -> State:
     torch.manual_seed(settings.seed)
     network = CVAE(settings.size, settings.latent, settings.width, settings.kind)
     network = network.to(device).to(memory_format=torch.channels_last)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.ema))
+    average = AveragedModel(network, avg_fn=moving_average(settings.ema))
     optimizer = torch.optim.AdamW(network.parameters(), settings.lr, betas=(0.9, 0.99), weight_decay=1e-2, fused=True)
     return State(network, average, optimizer)
+
+
+def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """An exponential moving average that begins short: decay (1 + n) / (10 + n) after n steps, at most `decay`."""
+
+    def average(old: Tensor, new: Tensor, n: Tensor | int) -> Tensor:
+        n = torch.as_tensor(n, dtype=torch.float32, device=old.device)
+        return old.lerp(new, 1 - ((1 + n) / (10 + n)).clamp(max=decay).to(old.dtype))
+
+    return average
 
 
 def keep_best(state: State) -> None:

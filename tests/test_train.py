@@ -21,6 +21,7 @@ from data.prepare import main as prepare
 from model import runs, sample, training
 from model.cvae import CVAE
 from model.faces import load_faces, shuffle
+from model.state import moving_average
 from model.train import Settings
 from model.training import train
 from shell import UserError
@@ -151,6 +152,13 @@ def test_training_ends_when_validation_gets_no_better_and_keeps_the_best(monkeyp
     assert len(kept) == 4
     assert torch.equal(model.load(run).network.decoder.layers[0].weight, kept[1])
     assert runs.read_config(run)["figures"]["step"] == 4
+
+
+def test_the_moving_average_begins_short_and_ends_at_its_decay() -> None:
+    average = moving_average(0.99)
+    zero, one = torch.zeros(()), torch.ones(())
+    assert average(zero, one, torch.tensor(8)).item() == pytest.approx(0.5)
+    assert average(zero, one, torch.tensor(100_000)).item() == pytest.approx(0.01)
 
 
 def test_noise_is_standard_normal_and_a_function_of_the_step(run: Path) -> None:
