@@ -14,7 +14,7 @@ demo: $(VENV)/installed  ## draw faces, simulate three observers, label, train a
 	$(RUN) data.prepare drawn
 	$(RUN) sessions.simulate --subjects 3 --force
 	$(RUN) labeling.build
-	$(RUN) model.train --run runs/demo --force --steps 800 --reader-rounds 2 --reader-steps 300 --save-every 100
+	$(RUN) model.train --run runs/demo --force --steps 700 --reader-rounds 2 --reader-steps 300 --save-every 100
 	$(RUN) model.sample --run runs/demo --smile -3 -0.5 0.5 3
 	@echo "Look at runs/demo/samples/strip.png: each row is one person, from stern to laughing."
 

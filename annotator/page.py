@@ -57,14 +57,17 @@ def compose(
     progress : trials done, and all trials.
     """
     paragraphs = texts.get(section, "text", **values).split("\n\n")
+    shown = None
+    if progress is not None:
+        done, total = progress
+        shown = (done / total, texts.get("progress", "words", done=done, total=total))
     return Page(
         title=texts.get(section, "title"),
         paragraphs=tuple(paragraph for paragraph in paragraphs if paragraph),
         legend=tuple(Key(name, cap(texts, name), texts.get("keys", word)) for name, word in (responses or {}).items()),
         entry=entry,
         figures=figures,
-        progress=progress
-        and (progress[0] / progress[1], texts.get("progress", "words", done=progress[0], total=progress[1])),
+        progress=shown,
         note=note,
         actions=tuple(action(texts, name, word) for name, word in actions),
     )

@@ -77,7 +77,7 @@ def read_list(path: Path, names: Iterable[str]) -> list[str]:
     """
     known = set(names)
     images: list[str] = []
-    for row, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for row, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
         image = line.strip()
         if image and image not in known:
             raise UserError(f"{path}, row {row}: {image!r} is no picture of the image set.")

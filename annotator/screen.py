@@ -146,9 +146,9 @@ class Screen:
             if event.type == pygame.NOEVENT and deadline_s - received_s < 0.001:
                 return None
 
-    def post_press(self) -> None:
-        """Queue a press of the Pause key that nobody made; from any thread."""
-        pygame.event.post(pygame.Event(pygame.KEYDOWN, key=pygame.K_PAUSE))
+    def post_press(self, key: str) -> None:
+        """Queue a press that nobody made; from any thread."""
+        pygame.event.post(pygame.Event(pygame.KEYDOWN, key=pygame.key.key_code(key)))
 
     def _open(self) -> pygame.Surface:
         desktops = pygame.display.get_desktop_sizes()

@@ -39,8 +39,8 @@ def record(settings: Settings, subject: str) -> None:
         sessions.RunWriter(settings.sessions, subject, images.name, sidecar, COLUMNS) as run,
     ):
         screen.check_keys(course.responses)
-        run.update(**describe_screen(screen, course))
         person = SimulatedSubject(screen, truth, course.responses, course.seed) if settings.simulate else Person(screen)
+        run.update(**describe_screen(screen, course), **person.describe())
         host = Host(screen, person, texts)
         trials = Record(run, host)
         try:

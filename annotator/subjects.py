@@ -2,7 +2,8 @@
 
 from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,10 +14,8 @@ if TYPE_CHECKING:
     from annotator.page import Page
     from annotator.screen import Screen
 
-READING_S = 0.4
-"""How long a simulated subject looks at a page."""
-HOLDING_S = 0.08
-"""How long it holds a key."""
+READING_S = 0.4  # how long a simulated subject looks at a page
+HOLDING_S = 0.08  # how long it holds a key
 
 
 class Person:
@@ -24,6 +23,10 @@ class Person:
 
     def __init__(self, screen: "Screen") -> None:
         self.screen = screen
+
+    def describe(self) -> dict[str, Any]:
+        """What the run's sidecar keeps of who presses."""
+        return {}
 
     def reads(self, page: "Page", now_s: float) -> None:
         """`page` stands on the screen."""
@@ -52,6 +55,9 @@ class SimulatedSubject(Person):
         self.smile = smile
         self.keys = {response: key for key, response in responses.items()}
         self._coming: deque[Press] = deque()
+
+    def describe(self) -> dict[str, Any]:
+        return {"SimulatedObserver": asdict(self.observer)}
 
     def reads(self, page: "Page", now_s: float) -> None:
         self._press(page.actions[0].name, now_s + READING_S)

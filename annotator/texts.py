@@ -41,7 +41,7 @@ def open_texts(language: str) -> Texts:
     ------
     UserError
         There is no such language or file, it is not TOML in UTF-8, a text is missing, or its braces are not those of
-        the English text.
+        the English text, or its font is not there.
     """
     path = LANGUAGES / f"{language}.toml"
     if not path.exists():
@@ -54,7 +54,10 @@ def open_texts(language: str) -> Texts:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a TOML file in UTF-8 ({error}).") from None
     _check(content, tomllib.loads(ENGLISH.read_text(encoding="utf-8")), f"{path}: ")
-    return Texts(path, content)
+    texts = Texts(path, content)
+    if texts.font is not None and not texts.font.is_file():
+        raise UserError(f"{path}: the font {texts.font} is not there.")
+    return texts
 
 
 def _check(found: Any, expected: Any, where: str) -> None:

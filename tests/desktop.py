@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,6 +41,19 @@ class Desktop:
         time.sleep(hold_s)
         xtest.fake_input(self.display, X.KeyRelease, KEYS[key])
         self.display.sync()
+
+    def press_and_see(self, key: str) -> None:
+        """Press a key once something stands on the screen, and return when the screen has changed."""
+        self.wait_until(lambda: any(hi > 0 for _, hi in self.screenshot().getextrema()))
+        before = self.screenshot().tobytes()
+        self.press(key)
+        self.wait_until(lambda: self.screenshot().tobytes() != before)
+
+    def wait_until(self, condition: Callable[[], bool], patience_s: float = 60) -> None:
+        end_s = time.perf_counter() + patience_s
+        while not condition():
+            assert time.perf_counter() < end_s, "nothing happens on the screen"
+            time.sleep(0.05)
 
     @contextmanager
     def turning_pages(self) -> Iterator[None]:
@@ -80,7 +93,7 @@ class Desktop:
             stderr=subprocess.STDOUT,
         )
 
-    def answer_everything(self, program: subprocess.Popen[str], seed: int = 0, until_s: float = 60) -> None:
+    def answer_everything(self, program: subprocess.Popen[str], seed: int = 0, until_s: float = 120) -> None:
         """Turn pages and answer faces at random until `program` ends."""
         rng = random.Random(seed)
         end_s = time.perf_counter() + until_s

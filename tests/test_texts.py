@@ -42,6 +42,9 @@ def test_a_question_keeps_the_order_of_its_codes() -> None:
 def test_words_and_font_of_ones_own(tmp_path: Path) -> None:
     path = own(tmp_path, 'title = "Pause"', 'title = "Pausa"')
     path.write_text('font = "mine.ttf"\n' + path.read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"the font .*mine.ttf is not there"):
+        open_texts(str(path))
+    (tmp_path / "mine.ttf").touch()
     texts = open_texts(str(path))
     assert compose(texts, "pause").title == "Pausa"
     assert texts.font == tmp_path / "mine.ttf"
