@@ -29,7 +29,7 @@ class Settings:
     """Dimensions of the latent space."""
     width: int = 32
     """Channels of the first layer; the others follow."""
-    steps: int = 6000
+    steps: int = 5000
     """Training steps at most; with the other defaults 45 minutes or less on two cores."""
     batch: int = 128
     """Pictures per step."""
