@@ -76,7 +76,8 @@ def main(settings: Settings) -> None:
         print(f"No number of subjects tried reaches {settings.reliability}; --subjects tries others.")
     print(path)
     print(
-        "Next: python -m annotator --subject ID" + (f" --data {settings.data}" if settings.data.name != "faces" else "")
+        "Next: python -m annotator --subject ID"
+        + (f" --data {settings.data}" if settings.data != Settings.data else "")
     )
 
 

@@ -83,7 +83,12 @@ def main(settings: Settings) -> None:
             )
         print(run.path)
     print(f"{len(subjects)} simulated subjects judged {len(images)} faces of {settings.data} each.")
-    print(f"Next: python -m labeling.build --data {settings.data} --sessions {settings.sessions}")
+    flags = "".join(
+        f" --{name} {getattr(settings, name)}"
+        for name in ("data", "sessions")
+        if getattr(settings, name) != getattr(Settings, name)
+    )
+    print(f"Next: python -m labeling.build{flags}")
 
 
 def read_truth(data: Path, column: str) -> "pd.Series[float]":
