@@ -3,6 +3,7 @@
 Lengths are in units of a ninetieth of the screen's height, so that a page looks the same from 1024 x 768 to 4K.
 """
 
+import importlib.util
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -11,12 +12,19 @@ from PIL import Image, ImageDraw, ImageFont
 
 from annotator.page import Key, Page
 
-FONTS = Path(__file__).parent / "fonts"
 COLUMN = 96.0  # width of a page's content
 LINE = 1.5  # distance between lines, in font sizes
 SMOOTH = 4  # shapes are drawn this much larger and reduced, for smooth edges
 
 Colour = tuple[int, int, int]
+
+
+def font_file(bold: bool = False) -> Path:
+    """Source Sans Pro, which the package font-source-sans-pro brings along."""
+    package = importlib.util.find_spec("font_source_sans_pro")
+    if package is None or not package.submodule_search_locations:
+        raise ModuleNotFoundError(name="font-source-sans-pro")
+    return Path(package.submodule_search_locations[0]) / f"files/SourceSansPro-{'Semibold' if bold else 'Regular'}.ttf"
 
 
 class Artist:
@@ -32,7 +40,7 @@ class Artist:
     def __init__(self, size: tuple[int, int], grey: int, font: Path | None = None) -> None:
         self.size = size
         self.unit = min(size[0] / 120, size[1] / 90)
-        self.fonts = {bold: font or FONTS / f"Inter-{'SemiBold' if bold else 'Regular'}.otf" for bold in (False, True)}
+        self.fonts = {bold: font or font_file(bold) for bold in (False, True)}
         self.background = (grey,) * 3
         toward = 255 if grey < 128 else 0
         self.strong, self.plain, self.faint, self.rim, self.cap = (
@@ -42,8 +50,8 @@ class Artist:
 
     def page(self, page: Page) -> Image.Image:
         """The whole screen."""
-        blocks: list[tuple[float, Image.Image]] = [(0, self.text(page.title, 6.0, self.strong, bold=True))]
-        blocks += [(3.0 if i == 0 else 2.0, self.text(p, 3.2, self.plain)) for i, p in enumerate(page.paragraphs)]
+        blocks: list[tuple[float, Image.Image]] = [(0, self.text(page.title, 7.0, self.strong, bold=True))]
+        blocks += [(3.0 if i == 0 else 2.0, self.text(p, 4.0, self.plain)) for i, p in enumerate(page.paragraphs)]
         if page.legend:
             blocks.append((6.0, self._legend(page.legend)))
         if page.entry is not None:
@@ -53,7 +61,7 @@ class Artist:
         if page.progress is not None:
             blocks.append((6.0, self._progress(*page.progress)))
         if page.note:
-            blocks.append((4.0, self.text(page.note, 2.2, self.faint)))
+            blocks.append((4.0, self.text(page.note, 2.8, self.faint)))
         screen = Image.new("RGB", self.size, self.background)
         foot = self.px(14 if page.actions else 0)
         height = sum(self.px(gap) + block.height for gap, block in blocks)
@@ -102,7 +110,7 @@ class Artist:
         return lines
 
     def _keycap(self, label: str, height: float) -> Image.Image:
-        font = self._font(height * (0.46 if len(label) == 1 else 0.40), True)
+        font = self._font(height * (0.52 if len(label) == 1 else 0.48), True)
         tall = self.px(height)
         wide = tall if len(label) == 1 else round(font.getlength(label)) + tall * 4 // 5
         cap = Image.new("RGB", (wide * SMOOTH, tall * SMOOTH), self.background)
@@ -119,7 +127,7 @@ class Artist:
     def _legend(self, keys: Sequence[Key]) -> Image.Image:
         """Keys side by side in cells of one width, so that two lie left and right of the middle."""
         parts = [
-            self._column([self._keycap(key.cap, 12), self._line(key.meaning, 3.4, self.strong, bold=True)], gap=1.5)
+            self._column([self._keycap(key.cap, 12), self._line(key.meaning, 4.2, self.strong, bold=True)], gap=1.5)
             for key in keys
         ]
         width = max(part.width for part in parts) + self.px(9)
@@ -130,13 +138,13 @@ class Artist:
         return self._row(cells, gap=0)
 
     def _action(self, key: Key) -> Image.Image:
-        return self._row([self._keycap(key.cap, 5), self._line(key.meaning, 2.5, self.plain)], gap=1.5)
+        return self._row([self._keycap(key.cap, 5), self._line(key.meaning, 3.2, self.plain)], gap=1.5)
 
     def _figure(self, value: str, caption: str) -> Image.Image:
-        return self._column([self._line(value, 7, self.strong, bold=True), self._line(caption, 2.5, self.faint)], gap=0)
+        return self._column([self._line(value, 8, self.strong, bold=True), self._line(caption, 3.1, self.faint)], gap=0)
 
     def _entry(self, typed: str) -> Image.Image:
-        words = self._line(typed or " ", 7, self.strong, bold=True)
+        words = self._line(typed or " ", 8, self.strong, bold=True)
         field = Image.new("RGB", (self.px(24), words.height + self.px(0.8)), self.background)
         field.paste(words, ((field.width - words.width) // 2, 0))
         draw = ImageDraw.Draw(field)
@@ -149,7 +157,7 @@ class Artist:
         draw = ImageDraw.Draw(bar)
         draw.rounded_rectangle((0, 0, width - 1, height - 1), height // 2, self.cap)
         draw.rounded_rectangle((0, 0, max(height, round(width * share)) - 1, height - 1), height // 2, self.plain)
-        return self._column([bar.reduce(SMOOTH), self._line(words, 2.5, self.faint)], gap=1.2)
+        return self._column([bar.reduce(SMOOTH), self._line(words, 3.1, self.faint)], gap=1.2)
 
     def _line(self, text: str, size: float, ink: Colour, bold: bool = False) -> Image.Image:
         font = self._font(size, bold)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
-from annotator.drawing import FONTS, Artist, fill_lines
+from annotator.drawing import Artist, fill_lines, font_file
 from annotator.page import Key, Page
 
 FULL = Page(
@@ -50,7 +50,7 @@ def test_the_cross_is_symmetric() -> None:
 
 
 def test_lines_keep_within_the_width_and_lose_no_letter() -> None:
-    font = ImageFont.truetype(FONTS / "Inter-Regular.otf", 20)
+    font = ImageFont.truetype(font_file(), 20)
     text = "a few words and a/very/long/path/" + "x" * 80
     lines = fill_lines(text, font, 200)
     assert all(font.getlength(line) <= 200 for line in lines)
