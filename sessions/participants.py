@@ -1,0 +1,53 @@
+"""participants.tsv: one row per subject, with what a subject told about themselves."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sessions import files, schema
+from shell import write_text
+
+COLUMNS: dict[str, dict[str, Any]] = {
+    "age": {"Description": "Age in years.", "Units": "year"},
+    "sex": {"Description": "Sex.", "Levels": {"F": "female", "M": "male", "O": "other"}},
+    "handedness": {"Description": "The hand they write with.", "Levels": {"L": "left", "R": "right", "A": "both"}},
+}
+
+
+def read(folder: str | os.PathLike[str], subject: str) -> dict[str, str]:
+    """The row of `subject` without what is n/a; empty where there is none."""
+    header, rows = _table(Path(folder) / "participants.tsv")
+    for row in rows:
+        cells = dict(zip(header, row, strict=False))
+        if cells.get("participant_id") == f"sub-{subject}":
+            return {column: value for column, value in cells.items() if value != schema.MISSING}
+    return {}
+
+
+def describe(folder: str | os.PathLike[str], subject: str, answers: Mapping[str, str | int | None]) -> None:
+    """Fill in `answers` (of `COLUMNS`; None is n/a) in the row of `subject`, and describe their columns."""
+    folder = Path(folder)
+    path = folder / "participants.tsv"
+    with files.locked(folder / ".lock"):
+        header, rows = _table(path)
+        wide = [*header, *(column for column in answers if column not in header)]
+        table = [dict.fromkeys(wide, schema.MISSING) | dict(zip(header, row, strict=False)) for row in rows]
+        for cells in table:
+            if cells["participant_id"] == f"sub-{subject}":
+                cells |= {column: schema.MISSING if value is None else str(value) for column, value in answers.items()}
+        lines = ["\t".join(wide), *("\t".join(cells.values()) for cells in table)]
+        write_text(path, "\n".join(lines) + "\n")
+        sidecar = path.with_suffix(".json")
+        known = json.loads(sidecar.read_text(encoding=files.ENCODING)) if sidecar.exists() else {}
+        missing = {column: COLUMNS[column] for column in answers if column not in known}
+        if missing:
+            write_text(sidecar, schema.to_json(known | missing))
+
+
+def _table(path: Path) -> tuple[list[str], list[list[str]]]:
+    if not path.exists():
+        return ["participant_id"], []
+    header, *rows = (line.split("\t") for line in path.read_text(encoding=files.ENCODING).splitlines())
+    return header, rows
