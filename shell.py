@@ -37,7 +37,8 @@ def run(main: Callable[[Any], object], settings_type: Any) -> None:
         command = Path(sys.argv[0]).name
     else:
         command = "python -m " + __main__.__spec__.name.removesuffix(".__main__")
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is told is seen, in a log file too
+    # what is told is seen at once, in a log file too, and a name that the terminal cannot write is no crash
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     try:
         import tyro
 

@@ -4,6 +4,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from shell import UserError
@@ -36,11 +37,11 @@ def members(source: Path) -> Iterator[tuple[str, bytes]]:
     try:
         for name, content in found:
             path = PurePosixPath(name.replace("\\", "/"))
-            if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+            if path.is_absolute() or ".." in path.parts or ":" in name:
                 raise UserError(f"{source}: the member {name!r} would land outside of the folder; refused.")
             if not path.name.startswith("."):
                 yield name, content
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, RuntimeError, OSError) as error:
         raise UserError(f"{source}: the archive is damaged ({error}).") from error
 
 
@@ -49,14 +50,14 @@ def total(source: Path) -> int | None:
     if source.is_dir():
         return sum(1 for path in source.rglob("*") if path.is_file())
     if zipfile.is_zipfile(source):
-        with zipfile.ZipFile(source) as archive:
+        with suppress(zipfile.BadZipFile), zipfile.ZipFile(source) as archive:
             return len(archive.infolist())
     return None
 
 
 def _folder_members(source: Path) -> Iterator[tuple[str, bytes]]:
     for path in sorted(source.rglob("*")):
-        if path.is_file():
+        if path.is_file() and not path.is_symlink() and path.stat().st_size <= MAX_BYTES:
             yield path.name, path.read_bytes()
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.decoding import BadPicture, decode
+from data.sources import name_left_out
 from shell import UserError, progress, whole_file, write_text
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ def pictures(images: "ImageSet", size: int) -> tuple[NDArray[np.uint8], list[str
         index_path.unlink(missing_ok=True)  # first, so that a killed rebuild leaves no index for the wrong array
         index = {"state": state, **_build(images, size, array_path)}
         write_text(index_path, json.dumps(index))
-    for name, reason in index["left_out"].items():
-        print(f"left out {images.path(name)}: {reason}")
+        name_left_out({str(images.path(name)): reason for name, reason in index["left_out"].items()})
     if not index["names"]:
         raise UserError(f"{images.folder / 'images'}: none of the {len(images.names)} pictures can be read.")
     return np.load(array_path, mmap_mode="r")[: len(index["names"])], index["names"]

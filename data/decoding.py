@@ -9,6 +9,11 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 MAX_PIXELS = 50_000_000  # an honest camera picture is smaller; a decompression bomb is not
 
 
+# Pillow's remarks on odd EXIF blocks and large pictures, which we check ourselves. Once, for all threads: the filters
+# that `warnings.catch_warnings` sets are those of the whole process.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
 class BadPicture(Exception):
     """A file that is no usable picture; the message says why in a few words."""
 
@@ -27,16 +32,12 @@ def decode(path: Path, size: int | None = None) -> Image.Image:
     try:
         if path.stat().st_size == 0:
             raise BadPicture("the file is empty")
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # Pillow's remarks on odd EXIF blocks and large pictures: we check ourselves
-            with Image.open(path) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
-                    raise BadPicture(f"{picture.width} x {picture.height} pixels are more than {MAX_PIXELS:,}")
-                if size is not None:
-                    picture.draft("RGB", (size, size))  # lets JPEG decode at a fraction of its size, never below `size`
-                upright = ImageOps.exif_transpose(picture)
+        with Image.open(path) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise BadPicture(f"{picture.width} x {picture.height} pixels are more than {MAX_PIXELS:,}")
+            if size is not None:
+                picture.draft("RGB", (size, size))  # lets JPEG decode at a fraction of its size, never below `size`
+            upright = ImageOps.exif_transpose(picture)
         rgb = _to_rgb(upright)
     except BadPicture:
         raise

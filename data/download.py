@@ -1,6 +1,7 @@
 """A large file from an http(s) address: streamed to disk, resumed after an interruption, its sha256 shown."""
 
 import hashlib
+import http.client
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -28,8 +29,9 @@ def download(address: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     name = Path(urllib.parse.urlsplit(address).path).name or "download"
     part, tag = folder / f".{name}.part", folder / f".{name}.tag"
-    done = part.stat().st_size if part.exists() and tag.exists() else 0
-    headers = {"Range": f"bytes={done}-", "If-Range": tag.read_text(encoding="utf-8")} if done else {}
+    same = tag.read_text(encoding="utf-8") if tag.exists() else ""
+    done = part.stat().st_size if part.exists() and same else 0
+    headers = {"Range": f"bytes={done}-", "If-Range": same} if done else {}
     try:
         with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=TIMEOUT_S) as answer:
             done = done if answer.status == 206 else 0  # 206: the rest only; 200: the whole file
@@ -48,7 +50,7 @@ def download(address: str, folder: Path) -> Path:
             part.unlink()
             return download(address, folder)
         raise UserError(f"{address}: the server answers {error.code} {error.reason}.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise UserError(f"{address}: {reason}; the same command goes on where it stopped.") from error
     if whole is not None and part.stat().st_size != whole:

@@ -9,7 +9,7 @@ import pandas as pd
 from data.decoding import SUFFIXES, BadPicture, decode
 from data.images import describe
 from data.sources import name_left_out, new_pictures, set_folder
-from shell import UserError
+from shell import UserError, progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,12 +25,15 @@ def prepare_folder(settings: "Folder") -> "Path":
     folder, source = set_folder(settings.name), settings.source
     if not source.is_dir():
         raise UserError(f"{source}: no such folder; --source names a folder with pictures.")
-    found = sorted(p for p in source.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES)
+    found = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     left_out: dict[str, str] = {}
     names: dict[str, Path] = {}
     with new_pictures(folder, settings.force) as images:
-        for path in found:
-            name = "_".join(path.relative_to(source).parts).lstrip(".")
+        for path in progress(found, "copying", len(found), "picture"):
+            parts = path.relative_to(source).parts
+            if any(part.startswith(".") for part in parts):
+                continue
+            name = os.fsencode("_".join(parts)).decode("utf-8", "replace")
             try:
                 decode(path)
             except BadPicture as error:

@@ -85,9 +85,10 @@ def open_set(folder: str | os.PathLike[str]) -> ImageSet:
     if not images.is_dir():
         raise UserError(f"{folder}: no image set here (expected a folder {images}); {_how_to_make(folder)}")
     with os.scandir(images) as entries:
-        names = sorted(
-            e.name for e in entries if not e.name.startswith(".") and Path(e.name).suffix.lower() in SUFFIXES
-        )
+        found = [e.name for e in entries if not e.name.startswith(".") and Path(e.name).suffix.lower() in SUFFIXES]
+    names = sorted(name for name in found if name.isprintable())  # a table must be able to hold them
+    if len(names) < len(found):
+        print(f"left out {len(found) - len(names)} pictures of {images}: their names are not plain text")
     if not names:
         raise UserError(f"{images}: no pictures here; {_how_to_make(folder)}")
     return ImageSet(folder, tuple(names))

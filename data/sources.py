@@ -13,36 +13,43 @@ from shell import UserError
 def new_pictures(folder: Path, force: bool) -> Iterator[Path]:
     """An empty folder to fill with pictures; on success it becomes `folder`/images, on failure it is removed.
 
-    Labels and the like that `folder` holds stay.
+    Labels that `folder` holds stay. What describes the old pictures goes: until `describe` the set is unfinished.
 
     Raises
     ------
     UserError
-        `folder` holds something already and `force` is off, or is a package of the project.
+        `folder` holds pictures already and `force` is off, or it is a package of the project.
     """
     if (folder / "__init__.py").exists():
         raise UserError(f"{folder}: holds code of this project; choose another name for the set.")
-    if (folder / "images").exists() and not force:
+    images, made, old = folder / "images", folder / ".images.new", folder / ".images.old"
+    if old.exists() and not images.exists():  # killed in the middle of the swap
+        old.rename(images)
+    if images.exists() and not force:
         raise UserError(f"{folder}: this image set exists; --force replaces its pictures.")
-    made, old = folder / ".images.new", folder / ".images.old"
-    for leftover in (made, old):  # of a process that was killed
+    for leftover in (made, old):
         shutil.rmtree(leftover, ignore_errors=True)
     made.mkdir(parents=True)
     try:
         yield made
-        if (folder / "images").exists():
-            (folder / "images").rename(old)
-        (folder / "set.json").unlink(missing_ok=True)  # until `describe` the set is unfinished
-        made.rename(folder / "images")
+        for description in ("set.json", "metadata.csv"):
+            (folder / description).unlink(missing_ok=True)
+        if images.exists():
+            images.rename(old)
+        try:
+            made.rename(images)
+        except OSError:
+            old.rename(images)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
     finally:
-        for leftover in (made, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
         if not any(folder.iterdir()):
             folder.rmdir()
 
 
 def set_folder(name: str) -> Path:
-    """data/<name>, where `name` is a plain file name that no source file of ours has."""
+    """data/<name>, where `name` is a plain file name."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise UserError(f"--name {name!r}: expected letters, digits, '_', '-' and '.', a letter or digit first.")
     return Path("data") / name

@@ -1,5 +1,6 @@
 """A set's two tables, read strictly: labels.csv (or the published SmileCVAE labels) and metadata.csv."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -47,10 +48,13 @@ def read_metadata(path: Path) -> pd.DataFrame:
 def read_csv(path: Path) -> pd.DataFrame:
     """A comma-separated UTF-8 table with a header; whatever is wrong with it becomes one sentence."""
     try:
-        return pd.read_csv(path, encoding="utf-8-sig", dtype={"image": str, "stimulus_filename": str})
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+            dtype = {"image": str, "stimulus_filename": str}
+            return pd.read_csv(path, encoding="utf-8-sig", dtype=dtype, index_col=False)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file.") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a comma-separated table in UTF-8 ({str(error).strip()}).") from error
 
 

@@ -57,7 +57,7 @@ class CVAE(nn.Module):
         return self.decoder(z), z, mu, log_var
 
     def terms(self, x: Tensor, c: Tensor, noise: Tensor) -> Terms:
-        """The loss on pictures x (B, 3, S, S) with degrees c (B,); an unknown degree is NaN and teaches nothing."""
+        """The loss on pictures x (B, 3, S, S) with degrees c (B,); an unknown degree is NaN and teaches no smile."""
         recon, z, mu, log_var = self(x, noise)
         mse = (recon - x).square().mean()
         loss = 0.5 * x[0].numel() * mse.log()

@@ -42,7 +42,6 @@ class Faces:
     def order(self, step: int, batch: int, seed: int) -> NDArray[np.intp]:
         """Which faces step number `step` trains on: each epoch has its own shuffle, a function of the seed alone."""
         everyone = np.flatnonzero(self.train)
-        batch = min(batch, len(everyone))
         epoch, at = divmod(step, len(everyone) // batch)
         return everyone[shuffle(seed, epoch, len(everyone))[at * batch : (at + 1) * batch]]
 
@@ -54,6 +53,7 @@ def evenly(where: NDArray[np.intp], most: int) -> NDArray[np.intp]:
 
 @lru_cache(maxsize=1)  # asked for at every step of an epoch
 def shuffle(seed: int, epoch: int, count: int) -> NDArray[np.intp]:
+    """(count,) the order of the faces in an epoch."""
     return np.random.default_rng((seed, epoch)).permutation(count)
 
 
@@ -62,8 +62,6 @@ def load_faces(settings: Settings, run: Path) -> Faces:
     images = open_set(settings.data)
     pictures, names = images.pictures(settings.size)
     train = np.array([not is_validation(name) for name in names])
-    if not train.any():
-        raise UserError(f"{images.folder}: {len(names)} pictures, all of them kept for validation; add some.")
     degrees = np.full(len(names), np.nan)
     if settings.kind == "cvae":
         path = run / "degrees.csv"
@@ -77,6 +75,8 @@ def load_faces(settings: Settings, run: Path) -> Faces:
             with whole_file(path) as aside:
                 pd.DataFrame({"image": names, "smile": degrees}).to_csv(aside, index=False)
     attributes = np.column_stack([degrees, held(images, names, settings.hold)])
+    if attributes.shape[1] > settings.latent:
+        raise UserError(f"--latent {settings.latent}: fewer dimensions than the {attributes.shape[1]} attributes held.")
     return Faces(pictures, names, train, degrees, attributes)
 
 
@@ -85,8 +85,7 @@ def read_degrees(
 ) -> tuple[Floats, dict[str, float]]:
     """The smile reader's degrees of all faces (N,), and its figures."""
     labels = images.labels().set_index("image")["smile"].reindex(names).to_numpy(float)
-    pictures, read_names = images.pictures(SIZE)
-    assert read_names == names
+    pictures, _ = images.pictures(SIZE)
     return read_smiles(
         pictures, labels, train, rounds=settings.reader_rounds, steps=settings.reader_steps, seed=settings.seed
     )

@@ -67,6 +67,7 @@ def fit_latent(mu: Tensor, variance: Tensor, attributes: Tensor) -> Latent:
     deviation = torch.where(known, attributes - offset, 0)
     cross = centred.T @ deviation / count  # C (Z, A)
     readout = torch.linalg.solve(covariance, cross).T  # (A, Z)
-    direction = cross @ torch.linalg.inv(readout @ cross)  # S W' = C, so this is G
+    # S W' = C, so this is G; the pseudo-inverse, because an attribute that never varies moves nothing
+    direction = cross @ torch.linalg.pinv(readout @ cross, hermitian=True)
     factor = torch.linalg.cholesky(covariance)
     return Latent(*(t.float().contiguous() for t in (mean, factor, readout, offset, direction)))

@@ -1,6 +1,6 @@
 """Encoder and decoder: plain convolutions, no batch norm, no transposed convolution.
 
-Shapes trail the lines: B pictures, S their size in pixels (a power of two times 4), Z latent dimensions.
+Shapes trail the lines: B pictures, S their size in pixels (a power of two of at least 8), Z latent dimensions.
 """
 
 from itertools import pairwise

@@ -4,7 +4,7 @@ import shutil
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
-from data import open_set
+from data import is_validation, open_set
 from model import runs
 from model.networks import channels
 from model.train import Settings
@@ -16,7 +16,7 @@ MIN_LABELLED = 30  # fewer teach no smile reader
 def open_run(settings: Settings) -> tuple[Path, Settings]:
     """The folder of the run, made, emptied or found again, and the settings that hold for it."""
     run = settings.run or runs.RUNS / settings.kind
-    exists = (run / "config.json").exists()
+    exists = is_run(run)
     if settings.resume:
         if not exists:
             raise UserError(f"{run}: no run to resume here (no config.json).")
@@ -27,17 +27,34 @@ def open_run(settings: Settings) -> tuple[Path, Settings]:
     if exists and not settings.force:
         raise UserError(f"{run}: exists; --resume goes on with it, --force replaces it, --run names another folder.")
     if exists:
-        shutil.rmtree(run)
+        clear(run)
     settings = replace(settings, run=run)
     runs.write_config(run, asdict(settings))
     return run, settings
 
 
+def is_run(folder: Path) -> bool:
+    """Whether `folder` holds a training of ours: only such a folder is ever emptied."""
+    return (folder / "config.json").exists() and {"kind", "latent", "reader_rounds"} <= runs.read_config(folder).keys()
+
+
+def clear(run: Path) -> None:
+    """Remove all of a run but its config.json, which the new run replaces: killed half-way, it is still a run."""
+    for part in run.iterdir():
+        if part.is_dir():
+            shutil.rmtree(part)
+        elif part.name != "config.json":
+            part.unlink()
+
+
 def check(settings: Settings) -> None:
     """Raise a UserError for settings or an image set that cannot work, before anything is written."""
-    for name in ("steps", "batch", "latent", "log_every", "save_every", "reader_rounds", "reader_steps"):
+    for name in ("steps", "batch", "latent", "log_every", "save_every", "reader_rounds", "reader_steps", "patience"):
         if getattr(settings, name) < 1:
             raise UserError(f"--{name.replace('_', '-')} {getattr(settings, name)}: expected at least 1.")
+    if settings.seed < 0 or settings.lr <= 0 or not 0 <= settings.ema < 1:
+        asked = f"--seed {settings.seed} --lr {settings.lr} --ema {settings.ema}"
+        raise UserError(f"{asked}: expected 0 or more, more than 0, and 0 to below 1.")
     if settings.save_every % settings.log_every:
         raise UserError(f"--save-every {settings.save_every}: expected a multiple of --log-every {settings.log_every}.")
     try:
@@ -45,6 +62,8 @@ def check(settings: Settings) -> None:
     except ValueError as error:
         raise UserError(f"--{error}.") from error
     images = open_set(settings.data)
+    if all(map(is_validation, images.names)):
+        raise UserError(f"{images.folder}: {len(images.names)} pictures, all of them kept for validation; add some.")
     if settings.kind == "cvae" and (labelled := int(images.labels()["image"].isin(images.names).sum())) < MIN_LABELLED:
         raise UserError(
             f"{images.folder}: {labelled} labelled faces, at least {MIN_LABELLED} are needed; "
@@ -53,7 +72,7 @@ def check(settings: Settings) -> None:
 
 
 def resumed(settings: Settings, run: Path) -> Settings:
-    """The settings that the run began with; any other that was asked for besides is an error, not a surprise."""
+    """The settings that the run began with; one that was asked for, is no default and differs is an error."""
     config = runs.read_config(run)
     began = Settings(**{f.name: config[f.name] for f in fields(Settings) if f.name in config})
     began = replace(began, data=Path(began.data), run=run, hold=tuple(began.hold))

@@ -25,9 +25,6 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
     latent = fit_latent(mu, variance, attributes if config["kind"] == "cvae" else attributes[:, :0])
     runs.save_model(run, network, latent)
     runs.write_metrics(run, rows)
-    figures = rows[state.best_row]
-    runs.write_config(run, config | {"finished": True, "faces": int(faces.train.sum()), "figures": figures})
-
     frames = sorted((run / "frames").glob("*.png"))
     pictures.save_animation(frames, run / "training.gif")
     pictures.save_curves(rows, run / "loss.png")
@@ -38,9 +35,11 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
         )
     sheet = pictures.side_by_side(originals, pictures.grid(recon, title="reconstructions"))
     pictures.save(sheet, run / "reconstructions.png")
-    print(
-        "\n".join(f"wrote {run / name}" for name in ("reconstructions.png", "training.gif", "loss.png", "metrics.csv"))
-    )
+    best = rows[state.best_row]
+    runs.write_config(run, config | {"finished": True, "faces": int(faces.train.sum()), "figures": best})
+    print(f"{state.step:,} steps in {state.seconds / 60:.1f} minutes; kept are the weights of step {best['step']:,}")
+    for name in ("reconstructions.png", "training.gif", "loss.png", "metrics.csv"):
+        print(f"wrote {run / name}")
 
 
 @torch.inference_mode()

@@ -57,7 +57,9 @@ def side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
 
 def degree(smile: float) -> str:
     """A degree of smile as it is written everywhere: +0.50, 0.00, -3.00."""
-    return f"{smile:+.2f}" if round(smile, 2) else "0.00"
+    if smile == 0:
+        return "0.00"
+    return f"{smile:+.2f}" if round(smile, 2) == smile else f"{smile:+}"
 
 
 def save(picture: Image.Image, path: Path) -> Path:

@@ -87,8 +87,7 @@ def gradient_histograms(pictures: NDArray[np.uint8], cell: int = 4, bins: int = 
 def ridge(features: Floats, labels: Floats, targets: Floats) -> tuple[Floats, float]:
     """Ridge regression of labels (n,) on features (n, F), predicted for targets (N, F); returns (N,) and the penalty.
 
-    The penalty has the least leave-one-out error, in closed form: residual_i / (1 - H_ii) (Hastie et al.,
-    2009, eq. 7.64).
+    The penalty has the least leave-one-out error, in closed form: residual_i / (1 - H_ii) (Allen, 1974).
     """
     centre, mean = features.mean(0), labels.mean()
     left, singular, right = np.linalg.svd(features - centre, full_matrices=False)
@@ -115,10 +114,10 @@ def cross_validated(features: Floats, labels: Floats, folds: int = 10) -> Floats
 
 
 def agreement(name: str, said: Floats, labels: Floats) -> dict[str, float]:
-    """Pearson, Spearman and sign accuracy of what was said against the labels; nothing for fewer than 3 labels."""
+    """Pearson, Spearman and sign accuracy of what was said against the labels; nothing where they cannot tell."""
     from scipy.stats import pearsonr, spearmanr
 
-    if len(labels) < 3:
+    if len(labels) < 3 or not np.ptp(labels) or not np.ptp(said):
         return {}
     return {
         f"{name}_pearson": float(pearsonr(said, labels).statistic),
@@ -147,7 +146,7 @@ def train_student(
 ) -> Student:
     """A student of `degrees` (N,), with one human label to every eight degrees in its batches."""
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         student = Student()
         optimizer = torch.optim.AdamW(student.parameters(), weight_decay=1e-2)

@@ -129,10 +129,14 @@ def load(run: str | os.PathLike[str] | None = None, device: str | torch.device =
 
 
 def newest() -> Path:
-    """The newest finished CVAE in runs/ but for the demo's, else the model that comes with the project."""
-    configs = [
-        (p, json.loads(p.read_text(encoding="utf-8"))) for p in RUNS.glob("*/config.json") if p.parent.name != DEMO
-    ]
+    """The newest finished CVAE in runs/ but for the demo's, else the model that comes with the project.
+
+    Raises
+    ------
+    UserError
+        There is neither.
+    """
+    configs = [(p, read_config(p.parent)) for p in RUNS.glob("*/config.json") if p.parent.name != DEMO]
     finished = [p for p, config in configs if config.get("finished") and config.get("kind") == "cvae"]
     if finished:
         return max(finished, key=lambda p: (p.parent / "model.safetensors").stat().st_mtime).parent
@@ -142,7 +146,13 @@ def newest() -> Path:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """config.json of a run."""
+    """config.json of a run.
+
+    Raises
+    ------
+    UserError
+        There is none, or it is not JSON.
+    """
     path = folder / "config.json"
     try:
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -5,6 +5,7 @@ python -m model.sample --smile -1 0 1          # a grid per degree, and a strip:
 python -m model.sample --smile 0.5 --separate  # also each face as a file, with a manifest
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,8 +41,10 @@ class Settings:
 
 
 def main(settings: Settings) -> None:
-    if settings.count < 1:
-        raise UserError(f"--count {settings.count}: expected at least 1.")
+    if settings.count < 1 or settings.seed < 0:
+        raise UserError(f"--count {settings.count} --seed {settings.seed}: expected at least 1, and 0 or more.")
+    if not all(map(math.isfinite, settings.smile)):
+        raise UserError(f"--smile {' '.join(map(str, settings.smile))}: expected finite numbers.")
     import numpy as np
 
     from model import pictures, runs
@@ -62,10 +65,13 @@ def main(settings: Settings) -> None:
         print(f"wrote {pictures.save(sheet, out / 'strip.png')}")
     if settings.separate:
         print(f"wrote {write_separately(faces, out, settings.seed, model.hash)}")
+    else:
+        print("Next: the same with --separate writes each face as a file of its own, with a manifest.")
 
 
 def folder_name(smile: float) -> str:
-    return f"smile_{smile:.2f}"
+    """smile_0.50; more digits only where the degree has them, so that no two degrees share a name."""
+    return f"smile_{smile:.2f}" if round(smile, 2) == smile else f"smile_{smile!r}"
 
 
 def default_out(model: "SmileModel") -> Path:

@@ -29,6 +29,10 @@ class State:
     best: dict[str, Tensor] = field(default_factory=dict)
     """The averaged weights at the lowest validation loss so far."""
     best_row: int = -1
+    recent: list[Tensor] = field(default_factory=list)
+    """The loss terms (4,) of the steps since the last row."""
+    seconds: float = 0.0
+    """Spent on training steps."""
 
     @property
     def averaged(self) -> CVAE:
@@ -37,7 +41,7 @@ class State:
     def save(self, run: Path) -> None:
         parts = ("network", "average", "optimizer")
         held = {name: getattr(self, name).state_dict() for name in parts}
-        held |= {name: getattr(self, name) for name in ("step", "rows", "best", "best_row")}
+        held |= {name: getattr(self, name) for name in ("step", "rows", "best", "best_row", "recent", "seconds")}
         with whole_file(run / "state.pt") as aside:
             torch.save(held, aside)
         write_metrics(run, self.rows)
@@ -85,20 +89,15 @@ def stale(state: State, settings: Settings) -> bool:
 
 
 class Clock:
-    """Seconds spent on training steps, without what lies between `row` and `skip`."""
+    """Adds the seconds between `start` and `stop` to those of the state."""
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.seconds = state.rows[-1]["seconds"] if state.rows else 0.0
-        self.skip()
+        self.start()
 
-    def skip(self) -> None:
-        self.at, self.step = time.perf_counter(), self.state.step
+    def start(self) -> None:
+        self.started = time.perf_counter()
 
-    def row(self, batch: int) -> dict[str, float]:
-        """The beginning of a row of metrics.csv; `rate` is in pictures per second."""
-        passed, pictures = time.perf_counter() - self.at, (self.state.step - self.step) * batch
-        self.seconds += passed
-        self.skip()
-        step = self.state.step
-        return {"step": step, "pictures": step * batch, "seconds": self.seconds, "rate": pictures / passed}
+    def stop(self) -> None:
+        self.state.seconds += time.perf_counter() - self.started
+        self.start()

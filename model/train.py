@@ -24,7 +24,7 @@ class Settings:
     kind: Literal["cvae", "vae", "ae"] = "cvae"
     """Conditional variational, variational, or plain autoencoder."""
     size: int = 64
-    """Width and height of the pictures in pixels, a power of two."""
+    """Width and height of the pictures in pixels, a power of two of at least 8."""
     latent: int = 128
     """Dimensions of the latent space."""
     width: int = 32

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from model.cvae import CVAE, Terms
+from model.cvae import CVAE
 from model.devices import autocast, best_device
 from model.faces import Faces, evenly, load_faces
 from model.opening import open_run
@@ -27,6 +27,13 @@ def train(settings: Settings) -> Path:
     """Train as `settings` say; returns the run's folder.
 
     Every random number is a function of the seed and the step, so that a resumed run goes on as if never stopped.
+
+    Raises
+    ------
+    UserError
+        The settings, the image set or the run's folder will not do, or the loss is not finite.
+    KeyboardInterrupt
+        Ctrl-C or SIGTERM came; the run is saved.
     """
     run, settings = open_run(settings)
     faces = load_faces(settings, run)
@@ -35,18 +42,19 @@ def train(settings: Settings) -> Path:
     if (run / "state.pt").exists():
         state.load(run, device)
         print(f"going on at step {state.step:,} of {settings.steps:,}")
+    batch = min(settings.batch, int(faces.train.sum()))
     shown = shown_faces(faces)
-    recent: list[Terms] = []
     clock = Clock(state)
     bar = tqdm(total=settings.steps, initial=state.step, unit="step", disable=None)
     with ctrl_c() as pressed, bar:
         while state.step < settings.steps and not pressed and not stale(state, settings):
-            recent.append(training_step(state, faces, settings, device))
+            training_step(state, faces, batch, settings, device)
             bar.update()
             last = state.step == settings.steps
             if state.step % settings.log_every == 0 or last:
-                state.rows.append(clock.row(settings.batch) | summary(recent))
-                recent.clear()
+                clock.stop()
+                state.rows.append(row(state, batch))
+                state.recent.clear()
                 if not math.isfinite(state.rows[-1]["loss"]):
                     raise UserError(f"{run}: the loss is not finite at step {state.step}; a lower --lr helps.")
             if state.step % settings.save_every == 0 or last:
@@ -55,19 +63,22 @@ def train(settings: Settings) -> Path:
                 tell(state.rows[-1], settings)
                 save_reconstructions(state, shown, run, device)
                 state.save(run)
-                clock.skip()
+                clock.start()
     if pressed:
+        clock.stop()
         state.save(run)
-        print(f"stopped at step {state.step:,}; --resume goes on")
+        print(f"stopped at step {state.step:,}; python -m model.train --run {run} --resume goes on")
         raise KeyboardInterrupt
+    if state.step < settings.steps:
+        print(f"ended at step {state.step:,}: no lower validation loss in {settings.patience} validations")
     state.averaged.load_state_dict(state.best)
     finish(run, state, faces, shown, device)
     return run
 
 
-def training_step(state: State, faces: Faces, settings: Settings, device: torch.device) -> Terms:
-    """One step of the optimizer; returns the terms of its loss, still on the device."""
-    x, c, noise = make_batch(faces, state.step, settings, device)
+def training_step(state: State, faces: Faces, batch: int, settings: Settings, device: torch.device) -> None:
+    """One step of the optimizer; the terms of its loss wait, on the device, in `state.recent`."""
+    x, c, noise = make_batch(faces, state.step, batch, settings, device)
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(state.step, settings)
     with autocast(device):
@@ -77,12 +88,14 @@ def training_step(state: State, faces: Faces, settings: Settings, device: torch.
     state.optimizer.step()
     state.average.update_parameters(state.network)
     state.step += 1
-    return Terms(*(term.detach() for term in terms))
+    state.recent.append(torch.stack([term.detach().float() for term in terms]))
 
 
-def make_batch(faces: Faces, step: int, settings: Settings, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def make_batch(
+    faces: Faces, step: int, batch: int, settings: Settings, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
     """The batch of a step: pictures (B, 3, S, S), every second one mirrored, degrees (B,), noise (B, Z)."""
-    x, c = faces.batch(faces.order(step, settings.batch, settings.seed), device)
+    x, c = faces.batch(faces.order(step, batch, settings.seed), device)
     generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
     mirrored = torch.rand(len(x), 1, 1, 1, generator=generator) < 0.5
     noise = torch.randn(len(x), settings.latent, generator=generator)
@@ -96,10 +109,13 @@ def learning_rate(step: int, settings: Settings) -> float:
     return settings.lr * min(1, (step + 1) / 200) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-def summary(terms: list[Terms]) -> dict[str, float]:
-    """The mean of each term over some steps, with the reconstruction error as PSNR in dB."""
-    loss, mse, kl, smile = torch.tensor([[t.float() for t in step] for step in terms]).mean(0).tolist()
-    return {"loss": loss, "psnr": -10 * math.log10(mse), "kl": kl, "smile": smile}
+def row(state: State, batch: int) -> dict[str, float]:
+    """A row of metrics.csv: means over the steps since the last row; PSNR in dB, `rate` in pictures per second."""
+    loss, mse, kl, smile = torch.stack(state.recent).mean(0).tolist()
+    before = state.rows[-1] if state.rows else {"step": 0, "seconds": 0.0}
+    rate = (state.step - before["step"]) * batch / (state.seconds - before["seconds"])
+    progress = {"step": state.step, "pictures": state.step * batch, "seconds": state.seconds, "rate": rate}
+    return progress | {"loss": loss, "psnr": -10 * math.log10(mse), "kl": kl, "smile": smile}
 
 
 @torch.no_grad()

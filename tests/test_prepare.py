@@ -81,6 +81,18 @@ def test_a_member_that_would_land_outside_is_refused(name: str) -> None:
     assert not Path("data/utkface").exists()
 
 
+def test_an_encrypted_archive_is_one_sentence() -> None:
+    content = bytearray(Path(source("zip")).read_bytes())
+    for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # set the flag of encryption in every header
+        start = content.find(signature)
+        while start >= 0:
+            content[start + at] |= 1
+            start = content.find(signature, start + 1)
+    Path("locked.zip").write_bytes(content)
+    with pytest.raises(UserError, match="encrypted"):
+        main(Utkface("locked.zip"))
+
+
 def test_links_in_an_archive_are_not_followed() -> None:
     Path("secret").write_text("secret")
     with tarfile.open("bad.tar", "w") as archive:
@@ -225,4 +237,13 @@ def test_a_set_is_drawn_once_and_never_replaced_unasked(capsys: pytest.CaptureFi
     (Path("data/faces/labels.csv")).write_text("image,smile\n00000.png,0\n")
     main(Drawn(count=3, size=32, force=True))
     assert len(data.open_set("data/faces").names) == 3
-    assert len(data.open_set("data/faces").labels()) == 1
+    assert len(data.open_set("data/faces").labels()) == 0  # they were those of other faces
+    assert Path("data/faces/labels_of_old_pictures.csv").exists()
+
+
+def test_a_swap_that_was_killed_half_way_loses_nothing() -> None:
+    main(Drawn(count=2, size=32))
+    Path("data/faces/images").rename("data/faces/.images.old")
+    with pytest.raises(UserError, match="--force replaces"):
+        main(Drawn(count=3, size=32))
+    assert len(data.open_set("data/faces").names) == 2

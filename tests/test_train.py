@@ -16,11 +16,12 @@ import pytest
 import torch
 
 import model
+from data import open_set
 from data.prepare import Drawn
 from data.prepare import main as prepare
 from model import runs, sample, training
 from model.cvae import CVAE
-from model.faces import load_faces, shuffle
+from model.faces import held, load_faces, shuffle
 from model.state import moving_average
 from model.train import Settings
 from model.training import train
@@ -107,13 +108,23 @@ def test_ctrl_c_saves_and_stops(run: Path, monkeypatch: pytest.MonkeyPatch, caps
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(training, "learning_rate", fail_at(2, lambda: os.kill(os.getpid(), signal.SIGINT)))
         train(settings)
-    assert "stopped at step 3" in capsys.readouterr().out
+    assert "stopped at step 3; python -m model.train --run runs/pressed --resume" in capsys.readouterr().out
     train(replace(settings, resume=True))
     assert "going on at step 3" in capsys.readouterr().out
     assert losses(Path("runs/pressed")) == losses(run)
 
 
 @pytest.mark.slow
+def test_a_row_of_a_resumed_run_covers_all_its_steps(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = replace(TINY, run=Path("runs/odd"), log_every=2)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training, "learning_rate", fail_at(2, lambda: os.kill(os.getpid(), signal.SIGINT)))
+        train(settings)
+    train(replace(settings, resume=True))
+    expected = np.array(losses(run)).reshape(3, 2).mean(1)
+    np.testing.assert_allclose(losses(Path("runs/odd")), expected, rtol=1e-6)
+
+
 def test_kill_9_leaves_a_run_that_resumes(run: Path) -> None:
     command = [sys.executable, "-m", "model.train", "--run", "runs/killed", "--steps", "400", "--log-every", "1"]
     command += ["--save-every", "2", "--size", "16", "--latent", "8", "--width", "16", "--batch", "16"]
@@ -127,7 +138,12 @@ def test_kill_9_leaves_a_run_that_resumes(run: Path) -> None:
     process.wait()
     state = torch.load("runs/killed/state.pt", weights_only=True)
     assert 0 < state["step"] < 400 and len(state["rows"]) == state["step"]
-    assert {p.name for p in Path("runs/killed").iterdir()} >= {"config.json", "degrees.csv", "metrics.csv", "state.pt"}
+    resumed = [*command, "--resume"]
+    process = subprocess.Popen(resumed, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    assert f"going on at step {state['step']}" in process.stdout.readline()
+    process.kill()
+    process.communicate()
 
 
 def test_validation_leaves_the_network_in_the_mode_it_found(run: Path) -> None:
@@ -164,11 +180,11 @@ def test_the_moving_average_begins_short_and_ends_at_its_decay() -> None:
 def test_noise_is_standard_normal_and_a_function_of_the_step(run: Path) -> None:
     settings = replace(TINY, latent=128)
     faces = load_faces(TINY, run)
-    noise = torch.cat([training.make_batch(faces, step, settings, torch.device("cpu"))[2] for step in range(50)])
+    noise = torch.cat([training.make_batch(faces, step, 16, settings, torch.device("cpu"))[2] for step in range(50)])
     assert abs(noise.mean()) < 0.01 and abs(noise.std() - 1) < 0.01
     kurtosis = (noise**4).mean() / noise.var() ** 2
     assert abs(kurtosis - 3) < 0.1  # uniform noise, a known mistake of this model's history, has 1.8
-    again = training.make_batch(faces, 49, settings, torch.device("cpu"))[2]
+    again = training.make_batch(faces, 49, 16, settings, torch.device("cpu"))[2]
     assert torch.equal(again, noise[-len(again) :])
 
 
@@ -190,8 +206,11 @@ def test_an_existing_run_is_refused_and_left_alone(run: Path) -> None:
 def test_a_folder_that_is_no_run_is_never_emptied() -> None:
     Path("precious").mkdir(exist_ok=True)
     Path("precious/thesis.txt").write_text("x")
-    with pytest.raises(UserError):
-        train(replace(TINY, run=Path("precious"), force=True))
+    for config in (None, '{"architectures": ["Bert"]}'):
+        if config is not None:
+            Path("precious/config.json").write_text(config)
+        with pytest.raises(UserError, match="exists and is no run"):
+            train(replace(TINY, run=Path("precious"), force=True))
     assert Path("precious/thesis.txt").exists()
 
 
@@ -212,11 +231,33 @@ def test_too_few_labels_name_the_missing_step(tmp_path: Path, monkeypatch: pytes
         train(TINY)
 
 
-@pytest.mark.parametrize("wrong", [{"size": 50}, {"width": 20}, {"steps": 0}, {"save_every": 3, "log_every": 2}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"size": 50},
+        {"width": 20},
+        {"steps": 0},
+        {"save_every": 3, "log_every": 2},
+        {"seed": -1},
+        {"patience": 0},
+        {"lr": 0},
+    ],
+)
 def test_impossible_settings_are_one_sentence(wrong: dict[str, int]) -> None:
     with pytest.raises(UserError):
         train(replace(TINY, run=Path("runs/wrong"), **wrong))
     assert not Path("runs/wrong").exists()
+
+
+def test_held_columns_become_numbers(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for name in "abcd":
+        (tmp_path / "images" / f"{name}.png").touch()
+    (tmp_path / "metadata.csv").write_text("image,age,race,constant\na.png,20,0,1\nb.png,30.5,1,1\nc.png,,2,1\n")
+    names = [f"{name}.png" for name in "abcd"]
+    columns = held(open_set(tmp_path), names, ("age", "race", "constant", "unknown"))
+    expected = [[20, 0, 0], [30.5, 1, 0], [np.nan, 0, 1], [np.nan, np.nan, np.nan]]
+    np.testing.assert_array_equal(columns, expected)
 
 
 @pytest.mark.parametrize("kind", ["ae", "vae"])
@@ -300,6 +341,13 @@ def test_sampling_writes_grids_a_strip_and_a_manifest(
     assert set(manifest["file"]) == single
     assert manifest[["smile", "identity", "seed"]].iloc[0].tolist() == [-3.0, 0, 0]
     assert manifest["model"].unique().tolist() == [model.load(run).hash]
+
+
+def test_degrees_that_round_alike_do_not_share_a_file(run: Path, tmp_path: Path) -> None:
+    sample.main(sample.Settings(smile=(0.121, 0.123), count=1, run=run, out=tmp_path, separate=True))
+    assert len(pd.read_csv(tmp_path / "manifest.csv")["file"].unique()) == 2
+    with pytest.raises(UserError, match="finite"):
+        sample.main(sample.Settings(smile=(float("nan"),), run=run, out=tmp_path))
 
 
 def test_sampling_twice_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:

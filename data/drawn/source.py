@@ -26,10 +26,9 @@ def prepare_drawn(settings: "Drawn") -> Path:
     UserError
         The set exists with other pictures and `force` is off.
     """
-    if settings.count < 1 or not 16 <= settings.size <= 2048:
-        raise UserError(
-            f"--count {settings.count} --size {settings.size}: expected at least 1 face of 16 to 2048 pixels."
-        )
+    if settings.count < 1 or settings.seed < 0 or not 16 <= settings.size <= 2048:
+        asked = f"--count {settings.count} --seed {settings.seed} --size {settings.size}"
+        raise UserError(f"{asked}: expected at least 1 face, a seed of 0 or more, 16 to 2048 pixels.")
     drawn = {"count": settings.count, "seed": settings.seed, "size": settings.size}
     about = {"name": "drawn faces", "source": "data.prepare drawn", "licence": "CC0-1.0", **drawn}
     if not settings.force and read_about(settings.data) == about:
@@ -40,6 +39,15 @@ def prepare_drawn(settings: "Drawn") -> Path:
         for face in progress(faces(settings.count, settings.seed), "drawing", settings.count, "face"):
             Image.fromarray(draw(face.identity, face.true_smile, settings.size)).save(images / face.file_name)
             rows.append({"image": face.file_name, "true_smile": face.true_smile, **face.traits})
+        put_labels_aside(settings.data)
     describe(settings.data, pd.DataFrame(rows), about)
     print(f"{settings.count:,} faces drawn")
     return settings.data
+
+
+def put_labels_aside(folder: Path) -> None:
+    """Rename labels.csv: drawn faces always have the same names, and old labels would pass for those of new faces."""
+    labels = folder / "labels.csv"
+    if labels.exists():
+        labels.replace(folder / "labels_of_old_pictures.csv")
+        print(f"{folder}: the labels of the old pictures are now in labels_of_old_pictures.csv")
