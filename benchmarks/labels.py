@@ -1,6 +1,7 @@
 """How well each score finds the true smile, by simulated observers: mean Spearman correlation over seeds.
 
 python -m benchmarks.labels
+python -m benchmarks.labels --coverage          # of the intervals too; long, for the sake of diffusion
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ import labeling
 import shell
 from sessions.observers import draw_observer, respond
 
+OTHERS = 300
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -24,6 +27,13 @@ class Settings:
     """Images per set, their true smile uniform in [-1, 1]."""
     subjects: tuple[int, ...] = (1, 3, 10)
     """Numbers of subjects."""
+    coverage: bool = False
+    """Also how often the 90 % intervals hold what the same score gives from 300 other subjects."""
+
+
+def draw_smile(seed: int, settings: Settings) -> np.ndarray:
+    """(images,) true smiles of one set."""
+    return np.random.default_rng([seed, 1]).uniform(-1, 1, settings.images)
 
 
 def simulate(
@@ -52,6 +62,29 @@ def correlation(trials: pd.DataFrame, smile: np.ndarray, method: str) -> float:
     return float(spearmanr(degrees, smile).statistic)
 
 
+def coverage(n_subjects: int, smile: np.ndarray, seed: int, method: str) -> float:
+    """Share of images whose 90 % interval holds the label by OTHERS other subjects."""
+    trials = simulate(n_subjects + OTHERS, smile, seed)
+    few = trials["subject"].str[1:].astype(int) < n_subjects
+    labels = labeling.score(trials[few], method).set_index("image")
+    many = labeling.score(trials[~few], method).set_index("image")["smile"].loc[labels.index]
+    return float(many.between(labels["smile_low"], labels["smile_high"]).mean())
+
+
+def mean_coverage(n_subjects: int, settings: Settings) -> pd.Series:
+    """Coverage per method, mean over seeds."""
+    return (
+        pd.DataFrame(
+            [
+                {method: coverage(n_subjects, draw_smile(seed, settings), seed, method) for method in labeling.METHODS}
+                for seed in shell.progress(range(settings.seeds), f"Intervals of {n_subjects} subjects", unit="seed")
+            ]
+        )
+        .mean()
+        .round(3)
+    )
+
+
 def main(settings: Settings) -> None:
     conditions = [(f"{n} subjects", n, {}) for n in settings.subjects]
     conditions += [("3, one presses at random", 3, {"random_subjects": 1})]
@@ -60,12 +93,15 @@ def main(settings: Settings) -> None:
     for name, n_subjects, odd in conditions:
         found = []
         for seed in range(settings.seeds):
-            smile = np.random.default_rng([seed, 1]).uniform(-1, 1, settings.images)
+            smile = draw_smile(seed, settings)
             trials = simulate(n_subjects, smile, seed, **odd)
             found.append({method: correlation(trials, smile, method) for method in labeling.METHODS})
         rows[name] = pd.DataFrame(found).mean()
     print(f"Mean Spearman correlation with the true smile, {settings.images} images, {settings.seeds} seeds:")
     print(pd.DataFrame(rows).T.round(3).to_string())
+    if settings.coverage:
+        print(f"Share of 90 % intervals that hold the label by {OTHERS} other subjects:")
+        print(pd.DataFrame({f"{n} subjects": mean_coverage(n, settings) for n in settings.subjects}).T.to_string())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Session files become labels: one smile degree per face, with its uncertainty.
 
     python -m labeling.build                     # sessions/ -> data/faces/labels.csv and labels.html
-    python -m labeling.build --trials mine.csv --rename participant=subject rt=response_time_ms
+    python -m labeling.build --trials mine.csv --rename participant=subject rt=response_time_ms \\
+        --responses f=smiley j=not-smiley
 
 labels.csv is what the model trains on; labels.html is the report for people (`labeling.report`).
 """
@@ -34,6 +35,8 @@ class Settings:
     """Instead of session files: one .csv, .tsv or .parquet table with subject, image, response, response_time (s)."""
     rename: tuple[str, ...] = ()
     """For --trials: THEIRS=OURS for columns with other names; response_time_ms for times in milliseconds."""
+    responses: tuple[str, ...] = ()
+    """For --trials: VALUE=smiley or VALUE=not-smiley for each answer, such as f=smiley j=not-smiley."""
     fix_swapped: bool = False
     """Turn round the votes of subjects who have plainly swapped the keys."""
     skip_bad: bool = False
@@ -93,12 +96,13 @@ def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFr
         There is no such image set, or no answered trial on it.
     """
     import data
+    from labeling.votes import is_vote
 
     if settings.trials is not None:
         from labeling.tables import read_trials as read_table
 
         source = settings.trials
-        trials = read_table(settings.trials, settings.rename, settings.skip_bad, tell)
+        trials = read_table(settings.trials, settings.rename, settings.responses, settings.skip_bad, tell)
     else:
         import sessions
 
@@ -124,8 +128,7 @@ def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFr
     if not here.all():
         tell(f"Trials left out, because their pictures are not in {settings.data / 'images'}: {(~here).sum()}.")
         trials = trials[here].reset_index(drop=True)
-    counted = trials["trial_type"] != "practice" if "trial_type" in trials.columns else True
-    if not (counted & trials["response"].notna()).any():
+    if not is_vote(trials).any():
         raise UserError(f"{source}: no answered trial on a picture of {settings.data} ({len(here)} trials read).")
     return trials
 

@@ -21,14 +21,14 @@ def confounds(labels: pd.DataFrame, metadata: pd.DataFrame) -> pd.DataFrame:
     `what` (column, or "column = level"), `r` (Pearson; point-biserial for levels), `n` (images), `warn` (|r| > 0.2 and
     distinguishable from 0 at two standard errors).
     """
-    table = labels[["image", "smile"]].merge(metadata, on="image", how="inner")
+    degree, table = _labelled(labels, metadata)
     rows = []
-    for column in table.columns.drop(["image", "smile"]):
+    for column in table.columns.drop("image"):
         if str(column).startswith("true_"):
             continue
         for what, values in _as_numbers(str(column), table[column], metadata[column].dropna().unique()):
             known = values.notna()
-            smile, values = table["smile"][known], values[known]
+            smile, values = degree[known], values[known]
             if len(values) >= 3 and values.std() > 0 and smile.std() > 0:
                 r = float(np.corrcoef(values, smile)[0, 1])
                 rows.append((what, r, len(values), abs(r) > max(WARN_ABOVE, 2 / np.sqrt(len(values)))))
@@ -37,11 +37,21 @@ def confounds(labels: pd.DataFrame, metadata: pd.DataFrame) -> pd.DataFrame:
 
 
 def rank_correlations_with_truth(labels: pd.DataFrame, metadata: pd.DataFrame) -> dict[str, float]:
-    """Spearman correlation of the label with each true_... column, for sets whose truth is known."""
-    table = labels[["image", "smile"]].merge(metadata, on="image", how="inner")
-    columns = [column for column in metadata.columns if str(column).startswith("true_")]
-    found = {str(column): float(table["smile"].corr(table[column], method="spearman")) for column in columns}
+    """Spearman correlation of the label with each true_... column of numbers, for sets whose truth is known."""
+    smile, table = _labelled(labels, metadata)
+    truths = {
+        str(column): pd.to_numeric(table[column], errors="coerce").astype(float)
+        for column in metadata.columns
+        if str(column).startswith("true_")
+    }
+    found = {column: float(smile.corr(truth, method="spearman")) for column, truth in truths.items()}
     return {column: r for column, r in found.items() if r == r}
+
+
+def _labelled(labels: pd.DataFrame, metadata: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
+    """The label and the metadata of each image that has both."""
+    smile = metadata["image"].map(labels.set_index("image")["smile"]).astype(float)
+    return smile[smile.notna()], metadata[smile.notna()]
 
 
 def _as_numbers(name: str, column: pd.Series, levels: NDArray[Any]) -> list[tuple[str, pd.Series]]:

@@ -32,6 +32,8 @@ class Settings:
     """Instead of session files: one .csv, .tsv or .parquet table."""
     rename: tuple[str, ...] = ()
     """For --trials: THEIRS=OURS for columns with other names."""
+    responses: tuple[str, ...] = ()
+    """For --trials: VALUE=smiley or VALUE=not-smiley for each answer, such as f=smiley j=not-smiley."""
     skip_bad: bool = False
     """Leave out files (of --trials: rows) that cannot be read, with a note on each, instead of stopping."""
     reliability: float = 0.9
@@ -54,11 +56,14 @@ def main(settings: Settings) -> None:
         raise UserError(f"--reliability {settings.reliability}: expected a number between 0 and 1.")
     if settings.repeats < 1 or not settings.subjects or min(settings.subjects) < 1:
         raise UserError("--subjects, --repeats: expected numbers of at least 1.")
+    if settings.seed < 0:
+        raise UserError(f"--seed {settings.seed}: expected 0 or more.")
     source = build.Settings(
         data=settings.data,
         sessions=settings.sessions,
         trials=settings.trials,
         rename=settings.rename,
+        responses=settings.responses,
         skip_bad=settings.skip_bad,
     )
     votes = from_trials(build.read_trials(source, print))

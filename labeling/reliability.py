@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 from labeling.labels import score
+from labeling.votes import is_vote
+from shell import progress
 
 SPLITS = 10
 
@@ -41,15 +43,16 @@ class Reliability:
 
 
 def split_half(trials: pd.DataFrame, method: str = "evidence", seed: int = 0) -> Reliability | None:
-    """The reliability of a method's labels by random halves of the subjects.
+    """The reliability of a method's labels by random halves of the subjects who have voted.
 
     None where it cannot be told: fewer than two subjects, fewer than three images judged by both halves, or halves that
     do not agree at all.
     """
+    trials = trials[is_vote(trials)]
     subjects = np.sort(trials["subject"].astype(str).unique())
     rng = np.random.default_rng(seed)
     found = []
-    for _ in range(SPLITS if len(subjects) > 2 else 1):
+    for _ in progress(range(SPLITS if len(subjects) > 2 else 1), "Reliability", unit="split"):
         half = rng.permutation(subjects)[: len(subjects) // 2]
         in_half = trials["subject"].astype(str).isin(half)
         labels = [score(part, method).set_index("image")["smile"] for part in (trials[in_half], trials[~in_half])]

@@ -168,9 +168,10 @@ def _reliability(recorded: Recorded) -> str:
 
 def _subjects(recorded: Recorded) -> str:
     from labeling import charts
+    from labeling.votes import is_vote
 
     table = recorded.subjects
-    answered = recorded.trials.dropna(subset=["response", "response_time"])
+    answered = recorded.trials[is_vote(recorded.trials)].dropna(subset=["response_time"])
     times = dict(list(answered.groupby(answered["subject"].astype(str))["response_time"]))
     longest_s = max(1.0, round(4 * float(table["median_rt_s"].median(skipna=True) or 0), 0))
     columns = {

@@ -1,5 +1,6 @@
 """Trials from where they lie: session files, or one table of somebody else's experiment."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sessions.schema import RESPONSES
 from shell import UserError
 
 COLUMNS = ("subject", "image", "response", "response_time")
@@ -14,12 +16,15 @@ NOTHING = ("", "n/a", "nan", "na", "NaN", "NA", "null", "None")
 WORDS = {
     **dict.fromkeys(("1", "1.0", "+1", "smiley", "yes", "true"), 1.0),
     **dict.fromkeys(("-1", "-1.0", "0", "0.0", "not-smiley", "no", "false"), -1.0),
-    **dict.fromkeys(map(str.lower, NOTHING), np.nan),
 }
 
 
 def read_trials(
-    path: Path, rename: tuple[str, ...] = (), skip_bad: bool = False, tell: Callable[[str], object] = print
+    path: Path,
+    rename: tuple[str, ...] = (),
+    responses: tuple[str, ...] = (),
+    skip_bad: bool = False,
+    tell: Callable[[str], object] = print,
 ) -> pd.DataFrame:
     """A table of trials from a .csv, .tsv or .parquet file, with the columns that `labeling.score` takes.
 
@@ -27,10 +32,12 @@ def read_trials(
     ----------
     rename : "theirs=ours" for columns with other names, such as "participant=subject". Two of theirs may be given for
         one of ours, "a=image", "b=image": the first one that a row has counts.
+    responses : "value=smiley" or "value=not-smiley" for each answer, such as "f=smiley"; then nothing else is one.
     skip_bad : leave out rows that break a rule, with a word on how many, instead of raising UserError.
 
     A picture's path is cut to its file name. A response may be +1, yes, true or smiley against -1, 0, no, false or
-    not-smiley, in any case. Times in milliseconds are called so by the renaming: "rt=response_time_ms".
+    not-smiley, in any case. Times in milliseconds are called so by the renaming: "rt=response_time_ms". Rows that show
+    no picture (HTML, or nothing and no vote: instructions, a cross) are left out with a note.
 
     Raises
     ------
@@ -38,7 +45,8 @@ def read_trials(
         The file cannot be read, a column is missing, or a row breaks a rule: file, row, found, expected.
     """
     table = _named(_read(path), rename, path)
-    response, understood = _votes(table["response"], path)
+    words = _words(responses) if responses else WORDS
+    response, understood = _votes(table["response"], words, path)
     times = table["response_time"]
     if not pd.api.types.is_numeric_dtype(times):
         times = times.replace(dict.fromkeys(NOTHING, np.nan))
@@ -46,34 +54,56 @@ def read_trials(
     rules = {
         "subject": (table["subject"].notna(), "a name"),
         "image": (table["image"].notna(), "a file name"),
-        "response": (understood, "+1 (yes, smiley), -1 (0, no, not-smiley) or nothing"),
+        "response": (
+            understood,
+            f"{', '.join(words)} or nothing"
+            if responses
+            else "+1 (yes, smiley), -1 (0, no, not-smiley) or nothing; --responses says what other answers mean",
+        ),
         "response_time": (
             times.isna() | ((response_time > 0) & np.isfinite(response_time)),
             "seconds above 0 or nothing",
         ),
     }
-    good = np.ones(len(table), dtype=bool)
+    html = table["image"].astype(str).str.match(r"\s*<").to_numpy(dtype=bool)
+    faces = ~(html | table["image"].isna().to_numpy(dtype=bool) & np.isnan(response))
+    if not faces.all():
+        tell(f"Rows left out, because they show no picture (instructions and the like): {(~faces).sum()}.")
+    good = faces.copy()
     for column, (ok, expected) in rules.items():
-        bad = np.flatnonzero(~ok.to_numpy(dtype=bool))
+        bad = np.flatnonzero(faces & ~ok.to_numpy(dtype=bool))
         if len(bad) and not skip_bad:
             found = str(table[column].iloc[bad[0]])[:60]
             raise UserError(f"{path}, row {bad[0] + 2}: {column} is {found!r}, expected {expected}.")
         good[bad] = False
-    if not good.all():
-        tell(f"skipped: {path}: {(~good).sum()} of {len(good)} rows break a rule.")
+    if (faces & ~good).any():
+        tell(f"skipped: {path}: {(faces & ~good).sum()} of {len(good)} rows break a rule.")
     clean = table.assign(response=response, response_time=response_time)[good].reset_index(drop=True)
     file_name = clean["image"].astype(str).str.replace(r"^.*[/\\]", "", regex=True)
     return clean.assign(image=file_name, subject=clean["subject"].astype(str))
 
 
-def _votes(column: pd.Series, path: Path) -> tuple[NDArray[np.float64], pd.Series]:
+def _words(responses: tuple[str, ...]) -> dict[str, float]:
+    """What each answer means, from VALUE=smiley or VALUE=not-smiley."""
+    words = {}
+    for pair in responses:
+        value, _, meaning = pair.rpartition("=")
+        word = value.strip().lower()
+        if not word or meaning not in RESPONSES or word in words:
+            raise UserError(f"--responses {pair}: expected VALUE=smiley or VALUE=not-smiley, each VALUE once.")
+        words[word] = RESPONSES[meaning]
+    return words
+
+
+def _votes(column: pd.Series, words: dict[str, float], path: Path) -> tuple[NDArray[np.float64], pd.Series]:
     """(T,) the votes that a column's cells mean, and whether they mean any; few different cells are looked at."""
     codes, cells = pd.factorize(column)
-    words = [str(cell).strip().lower() for cell in cells]
-    if {"0", "0.0"} & set(words) and {"-1", "-1.0"} & set(words):
+    found = [str(cell).strip().lower() for cell in cells]
+    if words is WORDS and {"0", "0.0"} & set(found) and {"-1", "-1.0"} & set(found):
         raise UserError(f"{path}: the responses are both -1 and 0, and either could mean not smiley.")
-    meanings = np.array([*(WORDS.get(word, np.nan) for word in words), np.nan])
-    understood = np.array([*(word in WORDS for word in words), True])
+    known = {**dict.fromkeys(map(str.lower, NOTHING), np.nan), **words}
+    meanings = np.array([*(known.get(cell, np.nan) for cell in found), np.nan])
+    understood = np.array([*(cell in known for cell in found), True])
     return meanings[codes], pd.Series(understood[codes], index=column.index)
 
 
@@ -82,14 +112,22 @@ def _read(path: Path) -> pd.DataFrame:
         if path.suffix.lower() in (".parquet", ".pq"):
             return pd.read_parquet(path)
         separator = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
-        return pd.read_csv(path, sep=separator, encoding="utf-8-sig", dtype=str)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+            return pd.read_csv(path, sep=separator, encoding="utf-8-sig", dtype=str, index_col=False)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file.") from None
-    except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError, OSError) as error:
+    except (ValueError, pd.errors.ParserError, pd.errors.ParserWarning, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
             f"{path}: not a table of comma-separated values in UTF-8, nor Parquet ({reason[:200]})."
         ) from error
+
+
+def _seconds(times_ms: pd.Series) -> pd.Series:
+    """Milliseconds in seconds; what is no number stays, to be refused like any other."""
+    numbers = pd.to_numeric(times_ms, errors="coerce")
+    return (numbers / 1000).astype(object).where(numbers.notna(), times_ms)
 
 
 def _named(table: pd.DataFrame, rename: tuple[str, ...], path: Path) -> pd.DataFrame:
@@ -105,7 +143,7 @@ def _named(table: pd.DataFrame, rename: tuple[str, ...], path: Path) -> pd.DataF
             )
         column = found[theirs]
         if ours == "response_time_ms":
-            ours, column = "response_time", pd.to_numeric(column, errors="coerce") / 1000
+            ours, column = "response_time", _seconds(column)
         renamed[ours] = renamed[ours].combine_first(column) if ours in renamed else column
     kept = {name: column for name, column in found.items() if name in (*COLUMNS, "trial_type")}
     named = pd.DataFrame({**kept, **renamed})

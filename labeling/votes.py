@@ -77,6 +77,14 @@ class Votes:
         return np.bincount(self._pair, values)[self._pair] if self.repeats else values
 
 
+def is_vote(trials: pd.DataFrame) -> NDArray[np.bool_]:
+    """(T,) which trials are answered and no practice."""
+    answered: NDArray[np.bool_] = trials["response"].notna().to_numpy(dtype=bool)
+    if "trial_type" in trials.columns:
+        answered = answered & (trials["trial_type"] != "practice").to_numpy(dtype=bool)
+    return answered
+
+
 def from_trials(trials: pd.DataFrame) -> Votes:
     """The answered trials of a table with `subject, image, response` (+1, -1 or missing) and `response_time` (s).
 
@@ -99,9 +107,7 @@ def from_trials(trials: pd.DataFrame) -> Votes:
         "response_time",
         "seconds above 0 or missing",
     )
-    answered = ~np.isnan(response)
-    if "trial_type" in trials.columns:
-        answered &= (trials["trial_type"] != "practice").to_numpy(dtype=bool)
+    answered = is_vote(trials)
     subject, subjects = _codes(trials["subject"], answered)
     image, images = _codes(trials["image"], answered)
     if not answered.all():

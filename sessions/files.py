@@ -1,5 +1,6 @@
 """Where runs lie: subjects' folders, run numbers, sidecars, and what a subject has done so far. Needs no pandas."""
 
+import codecs
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ from typing import Any
 from sessions.schema import TASK
 from shell import UserError
 
-RUN_NAME = re.compile(rf"sub-(?P<subject>[A-Za-z0-9]+)_task-{TASK}_run-(?P<run>[0-9]+)_beh\.tsv")
+RUN_NAME = re.compile(rf"sub-(?P<subject>[A-Za-z0-9]+)_task-{TASK}_run-(?P<run>[0-9]{{1,9}})_beh\.tsv")
 ENCODING = "utf-8-sig"  # UTF-8; a byte order mark, as spreadsheets leave it, is no part of the text
 
 
@@ -28,11 +29,29 @@ class Run:
     sidecar: dict[str, Any]
 
     def rows(self) -> list[dict[str, str]]:
-        """The whole rows as text, one dictionary per trial; a last row cut by a killed writer is left out."""
-        text = self.path.read_text(encoding=ENCODING)
-        header, *lines = text[: text.rfind("\n") + 1].rstrip("\n").split("\n")
+        """The whole rows as text, one dictionary per trial; a last row cut by a killed writer is left out.
+
+        Raises UserError where they are not UTF-8.
+        """
+        content, _ = whole_lines(self.path)
+        try:
+            header, *lines = content.decode().rstrip("\n").split("\n")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{self.path}: not UTF-8 text ({error}).") from error
         columns = header.split("\t")
         return [dict(zip(columns, line.split("\t"), strict=False)) for line in lines]
+
+
+def whole_lines(path: Path) -> tuple[bytes, bytes]:
+    """What a table holds up to its last line end, line ends as \\n, and the tail that a killed writer left after it.
+
+    The tail may be anything: half a letter, or null bytes after a power cut.
+    """
+    content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    if b"\r" in content:
+        content = content.replace(b"\r\n", b"\n")
+    head, end, tail = content.rpartition(b"\n")
+    return head + end, tail
 
 
 def check_subject(folder: str | os.PathLike[str], subject: str) -> None:

@@ -2,12 +2,12 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from sessions import files, schema
-from shell import write_text
+from shell import UserError, write_text
 
 COLUMNS: dict[str, dict[str, Any]] = {
     "age": {"Description": "Age in years.", "Units": "year"},
@@ -24,6 +24,18 @@ def read(folder: str | os.PathLike[str], subject: str) -> dict[str, str]:
         if cells.get("participant_id") == f"sub-{subject}":
             return {column: value for column, value in cells.items() if value != schema.MISSING}
     return {}
+
+
+def add(folder: Path, subjects: Iterable[str]) -> None:
+    """A row for each of `subjects` that has none, below what people wrote. The caller holds the dataset's lock."""
+    path = folder / "participants.tsv"
+    header, rows = _table(path)
+    known = {cell for row in rows for cell in row[header.index("participant_id") :][:1]}
+    new = [f"sub-{subject}" for subject in subjects if f"sub-{subject}" not in known]
+    if new:
+        blank = dict.fromkeys(header, schema.MISSING)
+        rows += [list((blank | {"participant_id": name}).values()) for name in new]
+        write_text(path, "".join("\t".join(row) + "\n" for row in (header, *rows)))
 
 
 def describe(folder: str | os.PathLike[str], subject: str, answers: Mapping[str, str | int | None]) -> None:
@@ -47,7 +59,9 @@ def describe(folder: str | os.PathLike[str], subject: str, answers: Mapping[str,
 
 
 def _table(path: Path) -> tuple[list[str], list[list[str]]]:
-    if not path.exists():
-        return ["participant_id"], []
-    header, *rows = (line.split("\t") for line in path.read_text(encoding=files.ENCODING).splitlines())
+    """Header and rows; those of a table without subjects where the file is missing or empty."""
+    lines = path.read_text(encoding=files.ENCODING).splitlines() if path.exists() else []
+    header, *rows = [line.split("\t") for line in lines or ["participant_id"]]
+    if "participant_id" not in header:
+        raise UserError(f"{path}: no column 'participant_id', found {', '.join(header)}.")
     return header, rows

@@ -18,6 +18,7 @@ from sessions import files, schema
 from sessions.files import Run
 from shell import UserError
 
+MAX_TRIAL = 1_000_000_000  # beyond it is a slip, and floats soon stop telling whole numbers apart
 NUMBERS = ("trial", "response_time", "early_press", "face_onset")
 
 
@@ -47,7 +48,8 @@ def read(
     ----------
     folder : where the session files lie.
     image_set : name of the image set, such as "faces"; may be left out where only one set was shown.
-    images : the folder of the set's pictures; where given, pictures that have changed since they were judged are named.
+    images : the folder of the set's pictures; where given, pictures that have changed since they were judged are named,
+        and where runs were shown different pictures under one name, those shown the present ones are right.
     skip_bad : leave out runs that cannot be read, with a note on each, instead of raising UserError.
     tell : called with one sentence on whatever was left out.
 
@@ -56,7 +58,7 @@ def read(
     One row per shown face, in the order of subject, run and row: `subject`, `run`, `trial`, `trial_type`, `image`,
     `response` (+1 smiley, -1 not smiley, NaN no answer), `response_time` (s, > 0 or NaN), `early_press` (s, < 0 or
     NaN), `face_onset` (s), `simulated` (bool), then the files' extra columns as text (NaN where a run has none).
-    No rows where nothing is recorded.
+    No rows where nothing is recorded. Simulated subjects are in it until a person has answered a trial that counts.
 
     Raises
     ------
@@ -67,21 +69,23 @@ def read(
     runs = _list_runs(Path(folder), bad)
     image_set = _only_set(runs, folder) if image_set is None else image_set
     runs = [run for run in runs if run.sidecar["ImageSet"] == image_set]
-    if any(not run.sidecar["Simulated"] for run in runs):
-        simulated = [run for run in runs if run.sidecar["Simulated"]]
-        if simulated:
-            subjects = len({run.subject for run in simulated})
-            tell(f"Simulated subjects left out, because people have judged {image_set} too: {subjects}.")
-            runs = [run for run in runs if not run.sidecar["Simulated"]]
-    runs = _without_conflicts(runs, bad)
+    present = {} if images is None else _present_hashes(runs, Path(images))
+    simulated = [run for run in runs if run.sidecar["Simulated"]]
+    runs = _without_conflicts([run for run in runs if not run.sidecar["Simulated"]], present, bad)
     table = _parse(runs, bad, tell)
+    if simulated and ((table["trial_type"] != "practice") & table["response"].notna()).any():
+        subjects = len({run.subject for run in simulated})
+        tell(f"Simulated subjects left out, because people have judged {image_set} too: {subjects}.")
+    elif simulated:
+        runs = _without_conflicts(simulated, present, bad)
+        table = _parse(runs, bad, tell)
     if bad and not skip_bad:
         more = f" (and {len(bad) - 1} more such files)" if len(bad) > 1 else ""
         raise UserError(f"{str(bad[0]).removesuffix('.')}{more}; --skip-bad leaves such files out.")
     for error in bad:
         tell(f"skipped: {error}")
     if images is not None:
-        _tell_changed(runs, table, Path(images), tell)
+        _tell_changed(runs, table, present, str(images), tell)
     return table
 
 
@@ -102,14 +106,32 @@ def _only_set(runs: list[Run], folder: str | os.PathLike[str]) -> str:
     return sets[0] if sets else ""
 
 
-def _without_conflicts(runs: list[Run], bad: list[UserError]) -> list[Run]:
-    """The runs that agree with those before them on what the images were, and share no number with them."""
+def _present_hashes(runs: list[Run], images: Path) -> dict[str, str]:
+    """Content hash of every picture in `images` that a run knows one of."""
+    names = {image for run in runs for image in _hashes(run)}
+    return {name: files.content_hash(images / name) for name in sorted(names) if (images / name).is_file()}
+
+
+def _hashes(run: Run) -> dict[str, str]:
+    hashes: dict[str, str] = run.sidecar.get("ImageSHA256", {})
+    return hashes
+
+
+def _without_conflicts(runs: list[Run], present: dict[str, str], bad: list[UserError]) -> list[Run]:
+    """The runs that agree with each other on what the images were, and share no number.
+
+    Runs that were shown the `present` pictures come before others, else the first run is right.
+    """
+
+    def outdated(run: Run) -> bool:
+        return any(present.get(image, digest) != digest for image, digest in _hashes(run).items())
+
     shown: dict[str, tuple[str, Run]] = {}
     numbers: dict[tuple[str, int], Run] = {}
     agreed = []
-    for run in runs:
+    for run in sorted(runs, key=outdated):
         sidecar = run.path.with_suffix(".json")
-        hashes = run.sidecar.get("ImageSHA256", {})
+        hashes = _hashes(run)
         other = next((image for image in hashes if image in shown and shown[image][0] != hashes[image]), None)
         if other is not None:
             bad.append(
@@ -155,9 +177,8 @@ def _parse(runs: list[Run], bad: list[UserError], tell: Callable[[str], object])
 
 def _whole_rows(path: Path) -> tuple[bytes, bytes, str]:
     """Header and rows of a file, line ends as \\n, and a note where the last row is cut."""
-    content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    if b"\r" in content:
-        content = content.replace(b"\r\n", b"\n")
+    whole, tail = files.whole_lines(path)
+    content = whole or tail  # a header alone may lack its line end
     if not content:
         raise UserError(f"{path}: the file is empty, expected a header row.")
     try:
@@ -168,17 +189,14 @@ def _whole_rows(path: Path) -> tuple[bytes, bytes, str]:
     for character, name in ((b"\0", "a null byte"), (b"\r", "a lone carriage return")):
         if (at := content.find(character)) >= 0:
             raise UserError(f"{path}, row {content.count(bytes([10]), 0, at) + 1}: {name} in the text.")
-    header, newline, rows = content.partition(b"\n")
+    header, _, rows = content.partition(b"\n")
     columns = header.decode().split("\t")
     missing = [column for column in schema.COLUMNS if column not in columns]
     if missing or len(set(columns)) < len(columns):
         problem = f"no column {missing[0]!r}" if missing else "a column name stands twice"
         raise UserError(f"{path}, row 1: {problem}, found {_short(', '.join(columns))}.")
-    head, end, tail = rows.rpartition(b"\n")
-    note = ""
-    if not newline or tail:
-        note = f"{path}: the last row is cut and left out (the recording was killed); all rows before it count."
-    return header, head + end, note
+    note = f"{path}: the last row is cut and left out (the recording was killed); all rows before it count."
+    return header, rows, note if tail else ""
 
 
 def _parse_alike(header: str, group: list[tuple[Run, bytes]]) -> pd.DataFrame:
@@ -237,7 +255,7 @@ def _check(table: pd.DataFrame, run_of_row: np.ndarray, first_row: np.ndarray) -
         demand(column, numeric[column].notna() | table[column].isna(), "a number")
         demand(column, ~np.isinf(numeric[column]), "a finite number")
     trial, response_time = numeric["trial"], numeric["response_time"]
-    demand("trial", (trial >= 1) & (trial % 1 == 0), "1, 2, ...")
+    demand("trial", (trial >= 1) & (trial % 1 == 0) & (trial <= MAX_TRIAL), "1, 2, ...")
     demand("trial_type", table["trial_type"].isin(schema.TRIAL_TYPES), " or ".join(schema.TRIAL_TYPES))
     image = table["image"]
     demand("image", (image != "") & (image != schema.MISSING) & ~image.str.contains(r"[/\\]"), "the name of a picture")
@@ -272,13 +290,13 @@ def _short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:50]}... ({len(text):,} characters)"
 
 
-def _tell_changed(runs: list[Run], table: pd.DataFrame, images: Path, tell: Callable[[str], object]) -> None:
+def _tell_changed(
+    runs: list[Run], table: pd.DataFrame, present: dict[str, str], images: str, tell: Callable[[str], object]
+) -> None:
     judged = set(table["image"].unique())
-    hashes = {image: digest for run in runs for image, digest in run.sidecar.get("ImageSHA256", {}).items()}
+    hashes = {image: digest for run in runs for image, digest in _hashes(run).items()}
     changed = [
-        image
-        for image, digest in sorted(hashes.items())
-        if image in judged and (images / image).exists() and files.content_hash(images / image) != digest
+        image for image, digest in sorted(hashes.items()) if image in judged and present.get(image, digest) != digest
     ]
     if changed:
         names = ", ".join(changed[:10]) + (f" and {len(changed) - 10} more" if len(changed) > 10 else "")

@@ -46,9 +46,10 @@ def main(settings: Settings) -> None:
 
     if settings.subjects < 1 or settings.limit < 1:
         raise UserError(f"--subjects {settings.subjects} --limit {settings.limit}: expected at least 1 of each.")
-    truth = read_truth(settings.data, settings.truth)
-    smile = (truth - truth.mean()) / truth.std(ddof=0)
-    images = shown_first(truth.index, settings.limit)
+    if settings.seed < 0:
+        raise UserError(f"--seed {settings.seed}: expected 0 or more.")
+    smile = standardised_truth(settings.data, settings.truth)
+    images = shown_first(smile.index, settings.limit)
     hashes = {image: content_hash(settings.data / "images" / image) for image in images}
     image_set = settings.data.resolve().name
     subjects = [f"sim{number:02d}" for number in range(1, settings.subjects + 1)]
@@ -91,13 +92,20 @@ def main(settings: Settings) -> None:
     print(f"Next: python -m labeling.build{flags}")
 
 
+def standardised_truth(data: Path, column: str) -> "pd.Series[float]":
+    """`read_truth` with mean 0 and sd 1, as `sessions.observers` take it."""
+    truth = read_truth(data, column)
+    return (truth - truth.mean()) / truth.std(ddof=0)
+
+
 def read_truth(data: Path, column: str) -> "pd.Series[float]":
     """The true degree of smile per image, for images that have one and a picture.
 
     Raises
     ------
     UserError
-        There is no metadata.csv, no such column, or fewer than two different degrees in it.
+        There is no metadata.csv, no such column, fewer than two different degrees in it, or an image without a name or
+        named twice.
     """
     import pandas as pd
 
@@ -106,12 +114,18 @@ def read_truth(data: Path, column: str) -> "pd.Series[float]":
         how = "python -m data.prepare drawn makes it" if data == Settings.data else "simulation needs the true smile"
         raise UserError(f"{path}: no such file; {how}.")
     try:
-        table = pd.read_csv(path, dtype={"image": str})
+        table = pd.read_csv(path, encoding="utf-8-sig", index_col=False, dtype={"image": str})
     except (ValueError, pd.errors.ParserError) as error:
         raise UserError(f"{path}: not a comma-separated table in UTF-8 ({error}).") from error
     for wanted in ("image", column):
         if wanted not in table.columns:
             raise UserError(f"{path}: no column {wanted!r}, found {', '.join(map(str, table.columns))}.")
+    for bad, problem in (
+        (table["image"].isna(), "has no image"),
+        (table["image"].duplicated(), "an image for a second time"),
+    ):
+        if bad.any():
+            raise UserError(f"{path}, row {int(bad.argmax()) + 2}: {problem}, expected one row per image.")
     truth = pd.to_numeric(table.set_index("image", drop=False)[column], errors="coerce").dropna()
     truth = truth[[(data / "images" / image).exists() for image in truth.index]]
     if truth.nunique() < 2:

@@ -1,13 +1,14 @@
 """The writer of one run: every trial is on the disk before the next face is shown."""
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sessions import files, schema
+from sessions import files, participants, schema
 from shell import UserError, write_text
 
 Value = str | float | bool | None
@@ -109,7 +110,7 @@ class RunWriter:
             self._file.seek(self._whole)
             while rest:
                 rest = rest[self._file.write(rest) :]
-            os.fsync(self._file.fileno())
+            flush_to_disk(self._file.fileno())
         except OSError:
             self._file.truncate(self._whole)
             raise
@@ -141,6 +142,19 @@ class RunWriter:
         if not row.get("image") or row.get("trial") is None:
             raise ValueError("a row needs its trial number and its image")
         return (row.get(column) for column in self.columns)
+
+
+def flush_to_disk(descriptor: int) -> None:
+    """Return when what was written is on the disk itself."""
+    if sys.platform == "darwin":  # whose fsync leaves it in the drive's cache
+        import fcntl
+
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+        except OSError:
+            pass  # a network drive may know fsync only
+    os.fsync(descriptor)
 
 
 def _to_text(value: Value) -> str:
@@ -177,14 +191,4 @@ def _describe_dataset(folder: Path) -> None:
         ):
             if not (folder / name).exists():
                 write_text(folder / name, text)
-        path = folder / "participants.tsv"
-        lines = path.read_text(encoding=files.ENCODING).splitlines() if path.exists() else []
-        header, *rows = [line.split("\t") for line in lines or ["participant_id"]]
-        if "participant_id" not in header:
-            raise UserError(f"{path}: no column 'participant_id', found {', '.join(header)}.")
-        known = {cell for row in rows for cell in row[header.index("participant_id") :][:1]}
-        new = [f"sub-{subject}" for subject in files.subjects(folder) if f"sub-{subject}" not in known]
-        if new:
-            blank = dict.fromkeys(header, schema.MISSING)
-            rows += [list((blank | {"participant_id": name}).values()) for name in new]
-            write_text(path, "".join("\t".join(row) + "\n" for row in (header, *rows)))
+        participants.add(folder, files.subjects(folder))

@@ -180,17 +180,35 @@ def test_times_not_taken_from_the_onset_cost_no_votes() -> None:
 # ---- uncertainty
 
 
-@pytest.mark.parametrize("method", ["evidence", "mean-vote", "inverse-rt", "linear-rt"])
-@pytest.mark.parametrize("n_subjects", [3, 10])
-def test_intervals_cover_what_many_subjects_would_say(method: str, n_subjects: int) -> None:
+def coverage(method: str, n_subjects: int, n_others: int, n_seeds: int, n_images: int = 100) -> float:
+    """Share of 90 % intervals that hold the label by so many other subjects."""
     covered = []
-    for seed in range(6):
-        everybody, _ = simulated(n_subjects + 120, 100, seed)
+    for seed in range(n_seeds):
+        everybody, _ = simulated(n_subjects + n_others, n_images, seed)
         number = everybody["subject"].str[1:].astype(int)
         labels = labeling.score(everybody[number < n_subjects], method).set_index("image")
         truth = labeling.score(everybody[number >= n_subjects], method).set_index("image")["smile"].loc[labels.index]
         covered.append(truth.between(labels["smile_low"], labels["smile_high"]).mean())
-    assert 0.84 < np.mean(covered) < 0.96
+    return float(np.mean(covered))
+
+
+@pytest.mark.parametrize("n_subjects", [3, 10, 30])
+def test_nine_in_ten_intervals_hold_what_many_subjects_would_say(n_subjects: int) -> None:
+    assert 0.87 < coverage("evidence", n_subjects, n_others=200, n_seeds=12, n_images=200) < 0.93
+
+
+@pytest.mark.parametrize("method", ["mean-vote", "inverse-rt", "linear-rt"])
+@pytest.mark.parametrize("n_subjects", [3, 10, 30])
+def test_intervals_of_the_other_scores_are_near_it(method: str, n_subjects: int) -> None:
+    assert 0.84 < coverage(method, n_subjects, n_others=120, n_seeds=6) < 0.96
+
+
+def test_intervals_of_a_majority_are_rather_too_wide() -> None:
+    assert coverage("majority", 10, n_others=120, n_seeds=6) > 0.95  # it has two values only
+
+
+def test_intervals_of_diffusion_hold_as_much() -> None:
+    assert 0.82 < coverage("diffusion", 3, n_others=30, n_seeds=1) < 0.96
 
 
 def test_repeats_of_one_subject_are_not_worth_other_subjects() -> None:

@@ -3,7 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from sessions import RunWriter, participants
+from shell import UserError
 
 
 def test_answers_stand_in_the_subjects_row_and_are_described(tmp_path: Path) -> None:
@@ -30,6 +33,20 @@ def test_what_people_wrote_into_the_table_stays(tmp_path: Path) -> None:
     (tmp_path / "participants.tsv").write_text("participant_id\tgroup\nsub-alice\tcontrol\n")
     participants.describe(tmp_path, "alice", {"age": 40})
     assert participants.read(tmp_path, "alice") == {"participant_id": "sub-alice", "group": "control", "age": "40"}
+
+
+def test_an_empty_table_is_filled_and_one_without_ids_is_one_sentence(tmp_path: Path) -> None:
+    with RunWriter(tmp_path, "alice", "faces") as run:
+        run.write(trial=1, trial_type="main", image="a.png")
+    path = tmp_path / "participants.tsv"
+    path.write_text("")
+    participants.describe(tmp_path, "alice", {"age": 40})
+    assert participants.read(tmp_path, "alice") == {}
+    participants.add(tmp_path, ["alice"])
+    assert participants.read(tmp_path, "alice") == {"participant_id": "sub-alice"}
+    path.write_text("name\nalice\n")
+    with pytest.raises(UserError, match="no column 'participant_id', found name"):
+        participants.read(tmp_path, "alice")
 
 
 def test_an_unknown_subject_has_told_nothing(tmp_path: Path) -> None:

@@ -99,5 +99,12 @@ def test_split_half_foretells_the_correlation_with_other_subjects() -> None:
     assert found.full == pytest.approx(labels[0].corr(labels[1]), abs=0.06)
 
 
+def test_who_has_only_practised_is_no_subject() -> None:
+    trials, _ = simulated(4)
+    extra = trials[trials["subject"] == "s0"].assign(subject="t", trial_type="practice")
+    missed = trials[trials["subject"] == "s1"].assign(subject="u", trial_type="main", response=np.nan)
+    assert split_half(pd.concat([trials.assign(trial_type="main"), extra, missed])) == split_half(trials)
+
+
 def test_one_subject_has_no_reliability() -> None:
     assert split_half(simulated(1)[0]) is None

@@ -9,8 +9,8 @@ from PIL import Image
 
 import data
 import sessions
-from labeling import build, plan, report
-from labeling.confounds import confounds
+from labeling import build, charts, plan, report
+from labeling.confounds import confounds, rank_correlations_with_truth
 from sessions import simulate
 from shell import UserError
 
@@ -92,6 +92,40 @@ def test_confounds_are_numbers_and_levels_but_never_the_truth() -> None:
     assert not any(what.startswith(("true_", "remark")) for what in found.index)
     assert found.loc["gender", "r"] == pytest.approx(np.corrcoef(metadata["gender"], smile)[0, 1])
     assert found.loc["gender", "warn"] and not found.loc["age", "warn"]
+
+
+def test_metadata_may_have_a_smile_of_its_own_and_a_truth_in_words(faces: Path) -> None:
+    table = pd.read_csv(faces / "metadata.csv")
+    table["smile"] = table["true_smile"] / 2
+    table["true_gender"] = table.pop("gender")
+    table.to_csv(faces / "metadata.csv", index=False)
+    simulate.main(simulate.Settings(limit=40))
+    build.main(build.Settings())
+    labels = pd.read_csv(faces / "labels.csv")
+    assert list(rank_correlations_with_truth(labels, table)) == ["true_smile"]
+    expected = labels.set_index("image")["smile"].corr(table.set_index("image")["smile"])
+    assert confounds(labels, table).set_index("what").loc["smile", "r"] == pytest.approx(expected)
+
+
+def test_practice_is_in_no_histogram(faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times: list[float] = []
+
+    def histogram(values: object, low: float, high: float, *rest: object) -> str:
+        times.extend(values if low == 0 else [])  # type: ignore[call-overload]
+        return ""
+
+    monkeypatch.setattr(charts, "histogram", histogram)
+    with sessions.RunWriter("sessions", "alice", data.open_set(faces).name) as run:
+        for trial, trial_type in enumerate(("practice", "main", "main"), start=1):
+            answer = {"image": f"{trial:02d}.png", "response": "smiley", "response_time": trial / 2}
+            run.write(trial=trial, trial_type=trial_type, **answer)  # type: ignore[arg-type]
+    build.main(build.Settings())
+    assert times == [1.0, 1.5]
+
+
+def test_a_negative_seed_is_one_sentence() -> None:
+    with pytest.raises(UserError, match="--seed -1: expected 0 or more"):
+        plan.main(plan.Settings(seed=-1))
 
 
 def test_a_plan_grows_with_subjects_and_is_drawn(faces: Path, capsys: pytest.CaptureFixture[str]) -> None:

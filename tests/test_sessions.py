@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import sessions
-from sessions import observers, schema, simulate
+from sessions import observers, schema, simulate, writer
 from shell import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -108,11 +108,29 @@ def test_a_full_disk_leaves_whole_rows_and_the_trial_can_be_written_again(monkey
         run.write(trial=1, trial_type="main", image="x.png")
         before = run.path.read_bytes()
         with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
-            patch.setattr(os, "fsync", fail)
+            patch.setattr(writer, "flush_to_disk", fail)
             run.write(trial=2, trial_type="main", image="y.png")
         assert run.path.read_bytes() == before
         run.write(trial=2, trial_type="main", image="y.png")
     assert sessions.read()["image"].tolist() == ["x.png", "y.png"]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_macos_is_asked_to_flush_the_drive_itself(monkeypatch: pytest.MonkeyPatch, refused: bool) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    asked = []
+
+    def full_sync(descriptor: int, command: int) -> None:
+        asked.append(command)
+        if refused:
+            raise OSError(45, "Operation not supported")
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", full_sync)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: asked.append(0))
+    writer.flush_to_disk(1)
+    assert asked == ([51, 0] if refused else [51])
 
 
 def test_a_row_torn_by_a_failed_write_is_gone_before_the_next_one() -> None:
@@ -247,6 +265,40 @@ def test_a_row_cut_by_a_killed_writer_is_dropped_with_a_note() -> None:
         assert len(run.rows()) == 2
 
 
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_row_may_be_cut_at_any_byte_even_within_a_letter(newline: str) -> None:
+    path = record(n=2)
+    whole = path.read_text().replace("\n", newline).encode()
+    last = row(image="é.png").replace("\n", newline).encode()
+    for kept in range(1, len(last)):
+        path.write_bytes(whole + last[:kept])
+        notes: list[str] = []
+        assert sessions.read(tell=notes.append)["trial"].tolist() == [1, 2]
+        assert len(notes) == 1 and "cut" in notes[0]
+        (run,) = sessions.runs("sessions", "alice", "faces")
+        assert [cells["trial"] for cells in run.rows()] == ["1", "2"]
+
+
+def test_null_bytes_after_a_power_cut_cost_one_row() -> None:
+    path = record(n=2)
+    for tail in (b"\0" * 40, b"3\tmain\tx.p" + b"\0" * 40):
+        path.write_bytes(path.read_bytes().rpartition(b"\n")[0] + b"\n" + tail)
+        notes: list[str] = []
+        assert sessions.read(tell=notes.append)["trial"].tolist() == [1, 2]
+        assert len(notes) == 1 and "cut" in notes[0]
+        (run,) = sessions.runs("sessions", "alice", "faces")
+        assert len(run.rows()) == 2
+
+
+def test_rows_of_another_encoding_are_one_sentence_for_the_annotator_too() -> None:
+    path = record(n=1)
+    with path.open("ab") as file:
+        file.write(row(image="é.png").encode("latin-1"))
+    (run,) = sessions.runs("sessions", "alice", "faces")
+    with pytest.raises(UserError, match=r"sub-alice.*not UTF-8"):
+        run.rows()
+
+
 def test_a_byte_order_mark_and_crlf_change_nothing() -> None:
     path = record()
     expected = sessions.read()
@@ -270,6 +322,8 @@ BAD_ROWS = {
     "trial type unknown": (row(trial_type="test"), "trial_type is 'test'"),
     "trial zero": (row(trial="0"), "trial is '0'"),
     "trial half": (row(trial="1.5"), "trial is '1.5'"),
+    "trial beyond integers": (row(trial="99999999999999999999999"), "expected 1, 2, ..."),
+    "trial 1e300": (row(trial="1e300"), "trial is '1e+300', expected 1, 2, ..."),
     "trial missing": (row(trial="n/a"), "trial is 'n/a'"),
     "trial twice": (row(trial="2"), "trial is '2', expected a number that stands in no row above"),
     "image empty": (row(image=""), "image is ''"),
@@ -318,6 +372,10 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "sidecar cut": (lambda path: path.with_suffix(".json").write_text('{"ImageSet": "fa'), "not a JSON file"),
     "sidecar a list": (lambda path: path.with_suffix(".json").write_text("[]"), "expected a JSON object"),
     "sidecar without image set": (lambda path: path.with_suffix(".json").write_text("{}"), "ImageSet is None"),
+    "a huge run number": (
+        lambda path: path.rename(path.with_name(path.name.replace("01", "9" * 30))),
+        "not the name of a run",
+    ),
     "another name": (lambda path: path.rename(path.with_name("sub-x_task-smile_beh.tsv")), "not the name of a run"),
 }
 
@@ -342,6 +400,22 @@ def test_runs_whose_pictures_differ_under_one_name_conflict() -> None:
         sessions.read()
 
 
+def test_runs_that_were_shown_the_present_pictures_are_right() -> None:
+    images = Path("images")
+    images.mkdir()
+    (images / "1.png").write_bytes(b"redrawn")
+    now = sessions.content_hash(images / "1.png")
+    record("alice", ImageSHA256={"1.png": "as it was"})
+    for subject in ("bob", "carl", "dave"):
+        record(subject, ImageSHA256={"1.png": now})
+    with pytest.raises(UserError, match=r"sub-alice.*1\.png was another picture in .*sub-bob"):
+        sessions.read(images=images)
+    notes: list[str] = []
+    table = sessions.read(images=images, skip_bad=True, tell=notes.append)
+    assert table["subject"].unique().tolist() == ["bob", "carl", "dave"]
+    assert len(notes) == 1 and notes[0].startswith("skipped: ") and "sub-alice" in notes[0]
+
+
 def test_a_subject_is_a_person_or_a_simulation() -> None:
     record("alice", Simulated=False)
     record("alice", Simulated=True)
@@ -355,6 +429,20 @@ def test_simulated_runs_count_until_people_have_judged_the_set() -> None:
     notes: list[str] = []
     assert set(sessions.read(tell=notes.append)["subject"]) == {"alice"}
     assert len(notes) == 1 and "Simulated subjects left out" in notes[0]
+
+
+@pytest.mark.parametrize("trial_type", ["practice", "main", None])
+def test_a_person_without_an_answer_that_counts_leaves_the_simulated_ones_in(trial_type: str | None) -> None:
+    record("sim01", Simulated=True)
+    with sessions.RunWriter("sessions", "alice", "faces") as run:
+        run.write(trial=1, trial_type=trial_type or "main", image="1.png")
+        if trial_type == "practice":
+            run.write(trial=2, trial_type="practice", image="1.png", response="smiley", response_time=0.5)
+    if trial_type is None:  # killed on the first page
+        run.path.write_text(run.path.read_text().splitlines(keepends=True)[0])
+    notes: list[str] = []
+    assert set(sessions.read(tell=notes.append)["subject"]) == {"sim01"}
+    assert notes == []
 
 
 def test_a_picture_that_has_changed_since_it_was_judged_is_named() -> None:
@@ -489,11 +577,27 @@ def test_a_persons_recording_is_never_replaced_by_a_simulation(faces: Path) -> N
         ({"truth": "age"}, "no column 'age'"),
         ({"truth": "image"}, "fewer than two different numbers"),
         ({"subjects": 0}, "at least 1"),
+        ({"seed": -1}, "--seed -1: expected 0 or more"),
     ],
 )
 def test_what_simulation_lacks_is_one_sentence(faces: Path, changes: dict[str, object], reason: str) -> None:
     with pytest.raises(UserError, match=reason):
         simulate.main(simulate.Settings(**changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("cells", "reason"), [("000.png,0.5", "second time"), (",0.5", "no image")])
+def test_metadata_that_names_an_image_twice_or_not_is_one_sentence(faces: Path, cells: str, reason: str) -> None:
+    with (faces / "metadata.csv").open("a") as file:
+        file.write(cells + "\n")
+    with pytest.raises(UserError, match=rf"metadata\.csv, row 62: .*{reason}"):
+        simulate.main(simulate.Settings(limit=5))
+
+
+def test_the_truth_of_simulated_subjects_is_standardised(faces: Path) -> None:
+    truth = simulate.standardised_truth(faces, "true_smile")
+    raw = simulate.read_truth(faces, "true_smile")
+    assert abs(truth.mean()) < 1e-12 and truth.std(ddof=0) == pytest.approx(1)
+    assert truth.corr(raw) == pytest.approx(1)
 
 
 def test_the_recorded_folder_passes_the_bids_validator(faces: Path) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import labeling
+from data.tables import read_labels, read_metadata
 from labeling.tables import read_trials
 from shell import UserError
 
@@ -30,22 +31,89 @@ def test_a_csv_a_tsv_and_a_parquet_file_say_the_same(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(read_trials(tmp_path / "t.parquet"), expected)
 
 
+JSPSYCH = """\
+"rt","stimulus","response","trial_type","trial_index","plugin_version","time_elapsed","participant"
+"2304","<p>Does this face smile?</p><p>F: smiley, J: not</p>"," ","html-keyboard-response","0","2.1.0","2310","p1"
+"null","<div style=""font-size:60px;"">+</div>","null","html-keyboard-response","1","2.1.0","2812","p1"
+"612.5","img/x.png","f","image-keyboard-response","2","2.1.0","3425","p1"
+"null","<div style=""font-size:60px;"">+</div>","null","html-keyboard-response","3","2.1.0","3927","p1"
+"null","img/y.png","null","image-keyboard-response","4","2.1.0","5929","p1"
+"481","img/z.png","j","image-keyboard-response","5","2.1.0","6412","p1"
+"1207","<p>Thank you.</p>","enter","html-keyboard-response","6","2.1.0","7620","p1"
+"""
+FROM_JSPSYCH = ("participant=subject", "stimulus=image", "rt=response_time_ms")
+
+
 def test_a_jspsych_file_goes_in(tmp_path: Path) -> None:
-    text = (
-        '"rt","stimulus","response","trial_index","participant"\n'
-        '"612","faces/x.png","yes","0","p1"\n"null","faces/y.png","null","1","p1"\n'
-    )
-    names = ("participant=subject", "stimulus=image", "rt=response_time_ms")
-    trials = read_trials(written(tmp_path, text), names)
-    assert trials["response_time"][0] == 0.612 and np.isnan(trials["response_time"][1])
-    assert labeling.score(trials, "mean-vote")[["image", "smile"]].values.tolist() == [["x.png", 1.0]]
+    notes: list[str] = []
+    path = written(tmp_path, JSPSYCH)
+    trials = read_trials(path, FROM_JSPSYCH, ("f=smiley", "j=not-smiley"), tell=notes.append)
+    assert trials["image"].tolist() == ["x.png", "y.png", "z.png"]
+    assert trials["response_time"].tolist()[::2] == [0.6125, 0.481] and np.isnan(trials["response_time"][1])
+    assert labeling.score(trials, "mean-vote")[["image", "smile"]].values.tolist() == [["x.png", 1.0], ["z.png", -1.0]]
+    assert notes == ["Rows left out, because they show no picture (instructions and the like): 4."]
+    with pytest.raises(UserError, match=r"row 4: response is 'f'.*--responses"):
+        read_trials(path, FROM_JSPSYCH)
+    with pytest.raises(UserError, match="row 7: response is 'j', expected f or nothing"):
+        read_trials(path, FROM_JSPSYCH, ("f=smiley",))
+
+
+def test_the_index_of_a_button_means_what_is_said(tmp_path: Path) -> None:
+    path = written(tmp_path, OURS.replace(",1,", ",0,").replace(",-1,", ",1,"))
+    trials = read_trials(path, responses=("0=smiley", "1=not-smiley"))
+    assert trials["response"].tolist()[:2] == [1.0, -1.0]
+
+
+@pytest.mark.parametrize("responses", [("f",), ("f=yes",), ("=smiley",), ("f=smiley", "F=not-smiley")])
+def test_a_response_that_is_no_answer_is_one_sentence(tmp_path: Path, responses: tuple[str, ...]) -> None:
+    with pytest.raises(UserError, match="expected VALUE=smiley or VALUE=not-smiley"):
+        read_trials(written(tmp_path, OURS), responses=responses)
+
+
+PSYCHOPY = """\
+trials.thisRepN,trials.thisN,imageFile,instructions.started,key_resp.keys,key_resp.rt,participant,date,frameRate,
+,,,1.02,,,p1,2026-11-20_10h01.22.310,60.0,
+0,0,faces/x.png,,left,0.5123,p1,2026-11-20_10h01.22.310,60.0,
+0,1,faces/y.png,,None,,p1,2026-11-20_10h01.22.310,60.0,
+0,2,faces/z.png,,right,0.7,p1,2026-11-20_10h01.22.310,60.0,
+"""
 
 
 def test_a_psychopy_file_goes_in(tmp_path: Path) -> None:
-    head = "participant,imageFile,key_resp.keys,key_resp.rt,date\n"
-    text = head + "p1,x.png,yes,0.5,d\np1,y.png,None,,d\np1,z.png,no,0.7,d\n"
     names = ("participant=subject", "imageFile=image", "key_resp.keys=response", "key_resp.rt=response_time")
-    assert read_trials(written(tmp_path, text), names)["response"].dropna().tolist() == [1.0, -1.0]
+    notes: list[str] = []
+    path = written(tmp_path, PSYCHOPY)
+    trials = read_trials(path, names, ("left=smiley", "right=not-smiley"), tell=notes.append)
+    assert trials["image"].tolist() == ["x.png", "y.png", "z.png"]
+    assert trials["response"].dropna().tolist() == [1.0, -1.0]
+    assert trials["response_time"].dropna().tolist() == [0.5123, 0.7]
+    assert len(notes) == 1 and notes[0].endswith(": 1.")
+
+
+@pytest.mark.parametrize("cell", ["abc", "-"])
+def test_a_time_in_milliseconds_is_a_number_or_nothing(tmp_path: Path, cell: str) -> None:
+    path = written(tmp_path, OURS.replace("response_time", "rt").replace("0.75", cell))
+    with pytest.raises(UserError, match=f"row 3: response_time is '{cell}', expected seconds"):
+        read_trials(path, ("rt=response_time_ms",))
+
+
+def test_a_comma_after_every_row_shifts_no_column(tmp_path: Path) -> None:
+    head, *rows = OURS.splitlines()
+    trailing = "\n".join([head, *(f"{row}," for row in rows)])
+    pd.testing.assert_frame_equal(
+        read_trials(written(tmp_path, trailing)), read_trials(written(tmp_path, OURS, "ours.csv"))
+    )
+    with pytest.raises(UserError, match="not a table"):
+        read_trials(written(tmp_path, "\n".join([head, *(f"{row},extra" for row in rows)])))
+
+
+def test_a_comma_after_every_row_of_labels_or_metadata_shifts_no_column(tmp_path: Path) -> None:
+    path = written(tmp_path, "image,smile\nx.png,0.5,\ny.png,-0.25,\n")
+    assert (
+        read_labels(path).values.tolist() == read_metadata(path).values.tolist() == [["x.png", 0.5], ["y.png", -0.25]]
+    )
+    with pytest.raises(UserError, match="not a comma-separated table"):
+        read_metadata(written(tmp_path, "image,age\nx.png,30,more\n"))
 
 
 @pytest.mark.parametrize(
