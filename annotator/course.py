@@ -4,6 +4,7 @@ import math
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image
 
@@ -13,6 +14,7 @@ from annotator.settings import Settings
 from data.decoding import decode
 from data.images import ImageSet
 from sessions import Run, shown_first
+from shell import UserError
 
 PRACTICE_SEED = 7_531_902  # of the drawn faces for practice; no image set is drawn with it
 PRACTICE_SIZE = 256
@@ -57,13 +59,18 @@ def settle(settings: Settings, subject: str, images: ImageSet, earlier: Sequence
 
     Parameters
     ----------
-    earlier : the runs of this subject on these images; seed and faces stay what they were.
+    earlier : the runs of this subject on these images; seed, keys and faces stay what they were.
     seen : for the balanced design, one image name per face that any subject was shown.
+
+    Raises
+    ------
+    UserError
+        A flag asks for another seed or other keys than those of the last run.
     """
-    if settings.seed is not None:
-        seed = settings.seed
-    else:
-        seed = earlier[0].sidecar["Seed"] if earlier else secrets.randbelow(2**31)
+    seed = _kept(earlier, "Seed", "--seed", settings.seed)
+    if seed is None:
+        seed = secrets.randbelow(2**31)
+    asked = None if settings.keys is None else plan.responses(subject, settings.keys)
     if settings.images is not None:
         faces = plan.read_list(settings.images, images.names)[: settings.limit]
     elif settings.design == "fixed":
@@ -73,18 +80,30 @@ def settle(settings: Settings, subject: str, images: ImageSet, earlier: Sequence
     else:
         faces = plan.least_seen(images.names, seen, settings.limit, seed)
     planned = plan.order(faces, seed, settings.repeats)
-    trials = plan.remaining(planned, (row for run in earlier for row in run.rows()))
+    rows = [row for run in earlier for row in run.rows()]
+    trials = plan.remaining(planned, rows)
+    practised = any(row["trial_type"] == "main" for row in rows)
     return Course(
         settings=settings,
         subject=subject,
         images=images,
         faces=faces,
-        responses=plan.responses(subject, settings.keys),
-        practice=[] if earlier else [Planned(f"practice-{i + 1:02d}", "practice") for i in range(settings.practice)],
+        responses=_kept(earlier, "KeyMap", "--keys", asked) or plan.responses(subject, None),
+        practice=[] if practised else [Planned(f"practice-{i + 1:02d}", "practice") for i in range(settings.practice)],
         trials=trials,
         done=len(planned) - len(trials),
         seed=seed,
     )
+
+
+def _kept(earlier: Sequence[Run], item: str, flag: str, asked: Any) -> Any:
+    """What the last run's sidecar says of `item`; without it what is `asked` for, None where nothing is."""
+    recorded = earlier[-1].sidecar.get(item) if earlier else None
+    if recorded is not None and asked not in (None, recorded):
+        raise UserError(
+            f"{flag}: {earlier[-1].path} was recorded with {recorded}; leave {flag} out to go on with that."
+        )
+    return asked if recorded is None else recorded
 
 
 def face_height(settings: Settings, screen: tuple[int, int]) -> int:

@@ -12,7 +12,7 @@ from annotator.host import Host, Leave
 from annotator.page import compose
 from annotator.pictures import Loader, Pictures
 from annotator.plan import Planned
-from annotator.record import Record
+from annotator.record import NotSaved, Record
 from annotator.results import summarise
 from annotator.sidecar import now
 from annotator.slide import Escape, Slide
@@ -46,6 +46,8 @@ class Experiment:
             self._introduce()
             self._practise()
             self._judge()
+        except NotSaved:
+            self._close("not_saved")
         except Leave:
             self._close("goodbye")
         else:

@@ -22,6 +22,10 @@ COLUMNS = {
 }
 
 
+class NotSaved(Leave):
+    """The subject stops because an answer cannot be saved."""
+
+
 class Record:
     """The rows of one run, which starts now; what cannot be written is kept, shown and tried again."""
 
@@ -36,7 +40,7 @@ class Record:
 
         Raises
         ------
-        Leave
+        NotSaved
             The disk does not take it and the subject gives up.
         """
         outcome = slide.outcome
@@ -67,7 +71,7 @@ class Record:
                 )
                 print(f"{self.run.path}: {error.strerror}; not saved so far: {row}")
                 if self.host.ask(page) == ESCAPE:
-                    raise Leave from error
+                    raise NotSaved from error
         self.rows.append(row)
 
     def finish(self) -> None:

@@ -23,6 +23,7 @@ from PIL import Image
 
 from annotator.key_time import WAKE_UP, X_SERVER, key_time, server_ms
 from annotator.sdl import Sdl
+from annotator.slide import ESCAPE
 from annotator.trial import Press
 from shell import UserError
 
@@ -96,12 +97,16 @@ class Screen:
         return {"pygame": pygame.version.ver, "SDL": ".".join(map(str, pygame.get_sdl_version()))}
 
     def check_keys(self, names: Iterable[str]) -> None:
-        """Raise UserError for a name that no key has."""
+        """Raise UserError for a name that no press has (see `key_name`), and for Esc, which pauses."""
         for name in names:
             try:
-                pygame.key.key_code(name)
+                right = key_name(pygame.key.key_code(name))
             except ValueError:
                 raise UserError(f"--keys {name}: no key is called so; expected names such as f or left.") from None
+            if name != right:
+                raise UserError(f"--keys {name}: expected {right}, as this key is called here.")
+            if name == ESCAPE:
+                raise UserError(f"--keys {name}: expected another key, as this one pauses.")
 
     def draw(self, picture: Image.Image | None = None) -> None:
         """Lay `picture` (RGB) on the middle of an empty background; `flip` shows it."""
@@ -137,8 +142,7 @@ class Screen:
             if event.type in (pygame.KEYDOWN, pygame.KEYUP):
                 time_s, source = key_time(received_s, self._stamp_ms)
                 self._stamp_ms = None
-                name = pygame.key.name(event.key).strip("[]")  # the keypad's digits are called [0] to [9]
-                return Press(name, time_s, source, event.type == pygame.KEYDOWN)
+                return Press(key_name(event.key), time_s, source, event.type == pygame.KEYDOWN)
             if event.type == pygame.QUIT:
                 raise WindowClosed
             if event.type == pygame.WINDOWEXPOSED:
@@ -199,6 +203,12 @@ class Screen:
         if self.vsync:
             self.refresh_s = statistics.median(intervals_s)
             self.refresh_sd_s = statistics.stdev(intervals_s)
+
+
+def key_name(code: int) -> str:
+    """What the key with a code of pygame is called here: f, left, space; the keypad's keys like those above letters."""
+    name = pygame.key.name(code) or pygame.key.name(code, use_compat=False).lower()  # the second knows ö and é
+    return name[1] if len(name) == 3 and name[0] == "[" else name  # pygame calls the keypad's digits [0] to [9]
 
 
 def _close_window(*_: object) -> None:

@@ -32,23 +32,25 @@ def record(settings: Settings, subject: str) -> None:
     if not course.trials:
         print(f"{subject} has seen all {len(course.faces)} faces; a larger --limit adds some.")
         return
-    truth = standardised_truth(settings) if settings.simulate else {}
+    truth: dict[str, float] = {}
+    if settings.simulate:
+        from sessions.simulate import standardised_truth
+
+        truth = {str(image): float(smile) for image, smile in standardised_truth(settings.data, "true_smile").items()}
     sidecar = describe_course(course, earlier, texts)
-    with (
-        Screen(settings.windowed, settings.monitor, settings.grey) as screen,
-        sessions.RunWriter(settings.sessions, subject, images.name, sidecar, COLUMNS) as run,
-    ):
+    with Screen(settings.windowed, settings.monitor, settings.grey) as screen:
         screen.check_keys(course.responses)
         person = SimulatedSubject(screen, truth, course.responses, course.seed) if settings.simulate else Person(screen)
-        run.update(**describe_screen(screen, course), **person.describe())
         host = Host(screen, person, texts)
-        trials = Record(run, host)
-        try:
-            Experiment(course, host, trials).run()
-        except WindowClosed:
-            print("The window was closed.")
-        finally:
-            trials.finish()
+        with sessions.RunWriter(settings.sessions, subject, images.name, sidecar, COLUMNS) as run:
+            run.update(**describe_screen(screen, course), **person.describe())
+            trials = Record(run, host)
+            try:
+                Experiment(course, host, trials).run()
+            except WindowClosed:
+                print("The window was closed.")
+            finally:
+                trials.finish()
     if trials.rows:
         print(f"{run.path}: {len(trials.rows)} trials.")
         option = "" if images.folder == DEFAULT else f" --data {images.folder}"
@@ -89,11 +91,3 @@ def faces_seen(settings: Settings, images: ImageSet) -> Iterator[str]:
     for subject in subjects(settings.sessions):
         for run in sessions.runs(settings.sessions, subject, images.name):
             yield from (row["image"] for row in run.rows() if row["trial_type"] == "main")
-
-
-def standardised_truth(settings: Settings) -> dict[str, float]:
-    """The true smile of each image with mean 0 and sd 1, as a simulated observer takes it."""
-    from sessions.simulate import read_truth
-
-    truth = read_truth(settings.data, "true_smile")
-    return {str(name): float(smile) for name, smile in ((truth - truth.mean()) / truth.std(ddof=0)).items()}

@@ -1,5 +1,6 @@
 """The flags of `python -m annotator`."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -66,6 +67,7 @@ class Settings:
     def check(self) -> None:
         """Raise UserError for values that cannot be meant."""
         shortest_s, longest_s = self.fixation_s
+        degrees, width_cm, distance_cm = self.face_degrees, self.screen_width_cm, self.distance_cm
         for flag, value, fine, expected in (
             ("--limit", self.limit, self.limit >= 1, "at least 1"),
             ("--repeats", self.repeats, 0 <= self.repeats <= 1, "a share from 0 to 1"),
@@ -74,10 +76,14 @@ class Settings:
             ("--fixation-s", self.fixation_s, 0.1 <= shortest_s <= longest_s, "two times in order, from 0.1 s"),
             ("--timeout-s", self.timeout_s, 0.1 <= self.timeout_s <= 3600, "0.1 to 3600 s"),
             ("--face-height", self.face_height, 0 < self.face_height <= 1, "a share of the screen above 0, up to 1"),
+            ("--face-degrees", degrees, degrees is None or 0 < degrees <= 90, "above 0, up to 90"),
+            ("--screen-width-cm", width_cm, width_cm is None or 0 < width_cm < math.inf, "above 0"),
+            ("--distance-cm", distance_cm, distance_cm is None or 0 < distance_cm < math.inf, "above 0"),
             ("--grey", self.grey, 0 <= self.grey <= 255, "0 to 255"),
+            ("--seed", self.seed, self.seed is None or self.seed >= 0, "0 or more"),
             ("--keys", self.keys, self.keys is None or self.keys[0] != self.keys[1], "two different keys"),
         ):
             if not fine:
                 raise UserError(f"{flag} {value}: expected {expected}.")
-        if self.face_degrees is not None and (self.screen_width_cm is None or self.distance_cm is None):
+        if degrees is not None and (width_cm is None or distance_cm is None):
             raise UserError("--face-degrees needs --screen-width-cm and --distance-cm.")

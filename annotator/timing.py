@@ -114,23 +114,31 @@ def measure(screen: Screen, host: Host) -> Report:
 
 
 def wake_up_delays(screen: Screen) -> list[float]:
-    """Seconds from a press that another thread posts to its time, as this thread, waiting for keys, takes it."""
+    """Seconds from a press that another thread posts to its time, as this thread, waiting for keys, takes it.
+
+    Raises
+    ------
+    WindowClosed
+    """
     sent_s: list[float] = []
+    closed = threading.Event()
 
     def send() -> None:
-        for _ in range(WAKE_UPS):
-            time.sleep(0.01)
+        while len(sent_s) < WAKE_UPS and not closed.wait(0.01):
             sent_s.append(time.perf_counter())
             screen.post_press(NOBODYS_KEY)
 
     sender = threading.Thread(target=send)
     sender.start()
     stamped_s: list[float] = []
-    while len(stamped_s) < WAKE_UPS:
-        press = screen.wait_for_press()
-        if press is not None and press.key == NOBODYS_KEY:
-            stamped_s.append(press.time_s)
-    sender.join()
+    try:
+        while len(stamped_s) < WAKE_UPS:
+            press = screen.wait_for_press()
+            if press is not None and press.key == NOBODYS_KEY:
+                stamped_s.append(press.time_s)
+    finally:
+        closed.set()
+        sender.join()
     return [stamped - sent for sent, stamped in zip(sent_s, stamped_s, strict=True)]
 
 
@@ -141,7 +149,7 @@ def judge(report: Report) -> list[str]:
     spread_s = statistics.pstdev(report.intervals_s)
     wake_up_s = statistics.median(report.wake_ups_s)
     slowest_s = sorted(report.wake_ups_s)[math.ceil(0.95 * len(report.wake_ups_s)) - 1]
-    stamped = "x-server" in report.key_sources
+    stamped = report.key_sources.get("x-server", 0) > 0
     problems = []
     if not report.vsync:
         problems.append(
@@ -149,16 +157,23 @@ def judge(report: Report) -> list[str]:
         )
     if late_share > 0.01:
         problems.append(f"{late_share:.1%} of the flips came late; close other programs")
-    if not stamped and slowest_s > 0.002:
+    if not report.key_delays_s:
+        problems.append("no key was pressed, so that the times of keys are untested")
+    elif not stamped and slowest_s > 0.002:
         problems.append(f"keys are noticed up to {1000 * slowest_s:.0f} ms late; close other programs")
     pace = f"{1 / report.interval_s:.2f} Hz" if report.vsync else "paced by the program"
     display = (
         f"Display: {pace}, {1000 * report.interval_s:.2f} ms between flips, SD {1000 * spread_s:.2f} ms, "
         f"{report.late_flips} of {flips} late."
     )
-    source = "the X server's stamp, to 1 ms" if stamped else "the moment at which the program wakes up"
+    if not report.key_delays_s:
+        source = "untested"
+    else:
+        source = "timed by " + (
+            "the X server's stamp, to 1 ms" if stamped else "the moment at which the program wakes up"
+        )
     keys = (
-        f"Keys: timed by {source}; woken within {1000 * wake_up_s:.2f} ms (median), {1000 * slowest_s:.2f} ms (95 %); "
+        f"Keys: {source}; woken within {1000 * wake_up_s:.2f} ms (median), {1000 * slowest_s:.2f} ms (95 %); "
         f"{len(report.key_delays_s)} presses seen."
     )
     verdict = "Fit for reaction times." if not problems else f"With reservations: {'; '.join(problems)}."

@@ -129,5 +129,6 @@ class Trial:
             self.phase = "done"
 
     def _note_early(self, time_s: float) -> None:
-        if time_s < self.onset_s:
-            self.outcome = replace(self.outcome, early_press_s=time_s - self.onset_s)
+        """A press that waited in the queue during the flip, stamped as it was taken out, was early all the same."""
+        early_s = min(time_s, math.nextafter(self.onset_s, -math.inf)) - self.onset_s
+        self.outcome = replace(self.outcome, early_press_s=early_s)

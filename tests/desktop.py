@@ -28,19 +28,21 @@ class Desktop:
         self.name = name
         self.display = Display(name)
         self.pressed_s: list[float] = []
-        """When keys went down, on the clock of time.perf_counter."""
+        """When keys went down, on the clock of time.perf_counter: half-way through the question to the X server."""
 
     def press(self, key: str, hold_s: float = 0.03) -> None:
         """Press and release a key; return when the X server has done both."""
         from Xlib import X
         from Xlib.ext import xtest
 
+        before_s = time.perf_counter()
         xtest.fake_input(self.display, X.KeyPress, KEYS[key])
-        self.pressed_s.append(time.perf_counter())
         self.display.sync()
+        self.pressed_s.append((before_s + time.perf_counter()) / 2)
         time.sleep(hold_s)
         xtest.fake_input(self.display, X.KeyRelease, KEYS[key])
         self.display.sync()
+        time.sleep(0.01)  # SDL takes a press within 2 ms of the release for the repeat of a held key
 
     def press_and_see(self, key: str) -> None:
         """Press a key once something stands on the screen, and return when the screen has changed."""
@@ -101,6 +103,36 @@ class Desktop:
             assert time.perf_counter() < end_s, "the program does not come to its end"
             self.press(rng.choice(["space", "f", "j"]))
             time.sleep(rng.uniform(0.02, 0.12))
+
+
+@contextmanager
+def limited(program: subprocess.Popen[str], seconds: float = 60) -> Iterator[None]:
+    """Kill `program` when the block takes longer, so that nobody waits for its words for ever."""
+    watchdog = threading.Timer(seconds, program.kill)
+    watchdog.start()
+    try:
+        yield
+    finally:
+        watchdog.cancel()
+
+
+def wait_for_line(program: subprocess.Popen[str], line: str) -> list[str]:
+    """What `program` prints from now on, up to and with `line`."""
+    assert program.stdout is not None
+    printed = []
+    with limited(program):
+        for text in program.stdout:
+            printed.append(text.removesuffix("\n"))
+            if printed[-1] == line:
+                return printed
+    raise AssertionError(f"{line!r} was not printed, only {printed}")
+
+
+def finish(program: subprocess.Popen[str]) -> str:
+    """What `program` still prints until it ends."""
+    assert program.stdout is not None
+    with limited(program), program:
+        return program.stdout.read()
 
 
 @contextmanager

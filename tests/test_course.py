@@ -1,5 +1,6 @@
 """What is settled before a session begins."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +39,28 @@ def test_all_subjects_see_the_same_faces_in_their_own_order(images: ImageSet) ->
     one, two = (settle(replace(few, seed=seed), "alice", images, [], []) for seed in (1, 2))
     assert set(one.faces) == set(two.faces) == set(sessions.shown_first(images.names, 5))
     assert one.trials != two.trials
+
+
+def test_a_session_that_goes_on_keeps_its_keys_and_its_seed(images: ImageSet) -> None:
+    arrows = replace(SETTINGS, keys=("left", "right"))
+    first = settle(arrows, "alice", images, [], [])
+    earlier = record(first.trials[:1], **describe_course(first, [], open_texts("en")))
+    assert first.responses == {"left": "not-smiley", "right": "smiley"}
+    for settings in (arrows, replace(SETTINGS, keys=None, seed=None)):
+        second = settle(settings, "alice", images, earlier, [])
+        assert (list(second.responses.items()), second.seed) == (list(first.responses.items()), first.seed)
+    with pytest.raises(UserError, match=r"--keys: .*run-01_beh.tsv was recorded with \{'left'.*; leave --keys out"):
+        settle(replace(SETTINGS, keys=("right", "left")), "alice", images, earlier, [])
+    with pytest.raises(UserError, match=r"--seed: .*run-01_beh.tsv was recorded with 3; leave --seed out"):
+        settle(replace(SETTINGS, seed=4), "alice", images, earlier, [])
+
+
+def test_practice_comes_again_until_a_face_was_judged(images: ImageSet) -> None:
+    first = settle(SETTINGS, "alice", images, [], [])
+    earlier = record(first.practice[:1], Seed=first.seed)
+    assert settle(SETTINGS, "alice", images, earlier, []).practice == first.practice
+    earlier = record(first.trials[:1], Seed=first.seed)
+    assert settle(SETTINGS, "alice", images, earlier, []).practice == []
 
 
 def test_a_stopped_session_goes_on_in_its_order_without_practice(images: ImageSet) -> None:
@@ -93,7 +116,12 @@ def test_the_size_of_a_face_is_a_share_of_the_screen_or_a_visual_angle() -> None
         {"grey": 256},
         {"face_height": 0.0},
         {"keys": ("f", "f")},
+        {"seed": -1},
         {"face_degrees": 5.0},
+        {"face_degrees": 200.0, "screen_width_cm": 48.0, "distance_cm": 57.0},
+        {"face_degrees": 5.0, "screen_width_cm": 0.0, "distance_cm": 57.0},
+        {"face_degrees": 5.0, "screen_width_cm": 48.0, "distance_cm": -57.0},
+        {"face_degrees": 5.0, "screen_width_cm": math.nan, "distance_cm": 57.0},
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, object]) -> None:

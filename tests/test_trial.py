@@ -73,6 +73,15 @@ def test_a_press_made_before_the_onset_and_delivered_after_it_is_early() -> None
     assert (t.phase, t.outcome.early_press_s) == ("face", -0.125)
 
 
+def test_a_press_delivered_before_the_onset_but_stamped_after_it_is_early() -> None:
+    t = trial()
+    t.press(down("f", 10.002))  # waited in the queue during the flip, and was stamped as it was taken out
+    t.show(10.0)
+    assert t.phase == "face"
+    assert t.outcome.early_press_s is not None
+    assert -1e-9 < t.outcome.early_press_s < 0
+
+
 def test_a_key_held_from_the_trial_before_answers_only_when_pressed_anew() -> None:
     t = trial(held=("f",))
     t.show(10.0)
@@ -144,6 +153,9 @@ def test_whatever_happens_there_is_no_answer_before_the_onset_and_at_most_one(
             feed(happening)
     assert (t.phase, t.outcome.response) == ("fixation", None)
     t.show(0.0)
+    fresh = set(RESPONSES) - held
+    if any(isinstance(happening, Press) and happening.down and happening.key in fresh for happening in before):
+        assert t.outcome.early_press_s is not None
     for happening in after:
         feed(happening)
     t.tick(math.inf)

@@ -1,0 +1,64 @@
+"""The verdict of the self-test, and its thread when the window is closed."""
+
+import threading
+import time
+from dataclasses import replace
+from typing import cast
+
+import pytest
+
+from annotator import timing
+from annotator.screen import Screen, WindowClosed
+from annotator.timing import Report, judge, wake_up_delays
+
+PRESSED = Report(
+    time="2025-01-01T12:00:00+00:00",
+    machine="here",
+    versions={},
+    screen_size=(1920, 1080),
+    vsync=True,
+    intervals_s=[1 / 60] * 100,
+    wake_ups_s=[0.005] * 100,
+    key_sources={"x-server": 3},
+    key_delays_s=[0.001] * 3,
+)
+
+
+def test_a_machine_whose_keys_the_x_server_times_is_fit() -> None:
+    verdict, display, keys = judge(PRESSED)
+    assert verdict == "Fit for reaction times."
+    assert display.startswith("Display: 60.00 Hz")
+    assert keys.startswith("Keys: timed by the X server's stamp")
+    assert keys.endswith("3 presses seen.")
+
+
+def test_keys_that_are_noticed_late_are_a_reservation() -> None:
+    verdict, _, keys = judge(replace(PRESSED, key_sources={"wake-up": 3}))
+    assert verdict == "With reservations: keys are noticed up to 5 ms late; close other programs."
+    assert keys.startswith("Keys: timed by the moment at which the program wakes up")
+
+
+def test_without_a_press_the_times_of_keys_are_untested() -> None:
+    verdict, _, keys = judge(replace(PRESSED, key_sources={"x-server": 0}, key_delays_s=[]))
+    assert verdict == "With reservations: no key was pressed, so that the times of keys are untested."
+    assert keys.startswith("Keys: untested;")
+
+
+def test_nothing_is_posted_to_a_window_that_was_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class ClosedAtOnce:
+        posted = 0
+
+        def post_press(self, key: str) -> None:
+            self.posted += 1
+
+        def wait_for_press(self) -> None:
+            raise WindowClosed
+
+    screen, threads = ClosedAtOnce(), threading.active_count()
+    monkeypatch.setattr(timing, "WAKE_UPS", 10)
+    with pytest.raises(WindowClosed):
+        wake_up_delays(cast(Screen, screen))
+    assert threading.active_count() == threads
+    posted = screen.posted
+    time.sleep(0.05)
+    assert screen.posted == posted < 10
