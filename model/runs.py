@@ -129,7 +129,7 @@ def load(run: str | os.PathLike[str] | None = None, device: str | torch.device =
 
 
 def newest() -> Path:
-    """The newest finished CVAE in runs/ but for the demo's, else the model that comes with the project.
+    """The newest finished CVAE in runs/ but for the demo's, else the one in model/pretrained/.
 
     Raises
     ------

@@ -33,7 +33,7 @@ class Settings:
     seed: int = 0
     """Of the identities: face i of a seed is the same person at every degree and for every count."""
     run: Path | None = None
-    """Folder of the run; by default the newest finished CVAE in runs/, else the model that comes with the project."""
+    """Folder of the run; by default the newest finished CVAE in runs/, else the model in model/pretrained/."""
     out: Path | None = None
     """Folder for the pictures; by default RUN/samples."""
     separate: bool = False

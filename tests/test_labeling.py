@@ -207,10 +207,6 @@ def test_intervals_of_a_majority_are_rather_too_wide() -> None:
     assert coverage("majority", 10, n_others=120, n_seeds=6) > 0.95  # it has two values only
 
 
-def test_intervals_of_diffusion_hold_as_much() -> None:
-    assert 0.82 < coverage("diffusion", 3, n_others=30, n_seeds=1) < 0.96
-
-
 def test_repeats_of_one_subject_are_not_worth_other_subjects() -> None:
     trials, _ = simulated(6)
     width = labeling.score(trials, "mean-vote")["smile_se"].median()
