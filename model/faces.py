@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from data import ImageSet, is_validation, open_set
+from data.tables import read_csv
 from model import runs
 from model.reader import SIZE, Floats, read_smiles
 from model.train import Settings
@@ -66,7 +67,7 @@ def load_faces(settings: Settings, run: Path) -> Faces:
     if settings.kind == "cvae":
         path = run / "degrees.csv"
         if path.exists():
-            known = pd.read_csv(path, dtype={"image": str}).set_index("image")["smile"]
+            known = read_csv(path).set_index("image")["smile"]
             degrees = known.reindex(names).to_numpy(float)
         else:
             degrees, figures = read_degrees(images, names, train, settings)

@@ -29,12 +29,8 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
     pictures.save_animation(frames, run / "training.gif")
     pictures.save_curves(rows, run / "loss.png")
     originals = pictures.grid(pictures.to_uint8(shown), title="originals")
-    with torch.inference_mode():
-        recon = pictures.to_uint8(
-            network(shown.to(device), torch.zeros(len(shown), mu.shape[1], device=device))[0].cpu()
-        )
-    sheet = pictures.side_by_side(originals, pictures.grid(recon, title="reconstructions"))
-    pictures.save(sheet, run / "reconstructions.png")
+    reconstructions = pictures.grid(reconstruct(network, shown, device), title="reconstructions")
+    pictures.save(pictures.side_by_side(originals, reconstructions), run / "reconstructions.png")
     best = rows[state.best_row]
     runs.write_config(run, config | {"finished": True, "faces": int(faces.train.sum()), "figures": best})
     print(f"{state.step:,} steps in {state.seconds / 60:.1f} minutes; kept are the weights of step {best['step']:,}")
@@ -63,11 +59,14 @@ def shown_faces(faces: Faces) -> Tensor:
     return faces.batch(np.concatenate([kept, more]), torch.device("cpu"))[0]
 
 
-@torch.no_grad()
+@torch.inference_mode()
+def reconstruct(network: CVAE, x: Tensor, device: torch.device) -> pictures.Pictures:
+    """Pictures x (N, 3, S, S) through the mean of their latents and back: (N, S, S, 3) uint8."""
+    mu, _ = network.encoder(x.to(device))
+    return pictures.to_uint8(network.decoder(mu).cpu())
+
+
 def save_reconstructions(state: State, shown: Tensor, run: Path, device: torch.device) -> None:
     """One frame of the training's animation."""
-    network = state.averaged
-    with autocast(device):
-        recon = network.decoder(network.encoder(shown.to(device))[0])
-    sheet = pictures.grid(pictures.to_uint8(recon.cpu()), title=f"step {state.step:,}")
+    sheet = pictures.grid(reconstruct(state.averaged, shown, device), title=f"step {state.step:,}")
     pictures.save(sheet, run / "frames" / f"{state.step:07d}.png")

@@ -55,7 +55,7 @@ class SmileModel:
     @torch.inference_mode()
     def decode(self, z: Tensor) -> Tensor:
         """z (N, Z) -> pictures (N, 3, S, S)."""
-        return torch.cat([self.network.decoder(some) for some in z.split(256)]).clamp(0, 1)
+        return self._decode(z).clamp(0, 1)
 
     def read(self, z: Tensor) -> Tensor:
         """z (N, Z) -> the degree of smile that the model sees in it (N,), unclipped."""
@@ -91,9 +91,10 @@ class SmileModel:
         self._needs_condition("change a smile")
         z = self.encode(x)
         moved = self.latent.at(z, smile) if smile is not None else self.latent.move(z, shift)  # type: ignore[arg-type]
-        before = torch.cat([self.network.decoder(some) for some in z.split(256)])
-        after = torch.cat([self.network.decoder(some) for some in moved.split(256)])
-        return (x + (after - before)).clamp(0, 1)
+        return (x + (self._decode(moved) - self._decode(z))).clamp(0, 1)
+
+    def _decode(self, z: Tensor) -> Tensor:
+        return torch.cat([self.network.decoder(some) for some in z.split(256)])
 
     def _needs_condition(self, wish: str) -> None:
         if self.kind != "cvae":

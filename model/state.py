@@ -16,6 +16,10 @@ from model.train import Settings
 from shell import whole_file
 
 
+MODULES = ("network", "average", "optimizer")
+VALUES = ("step", "rows", "best", "best_row", "recent", "seconds")
+
+
 @dataclass
 class State:
     """What a checkpoint holds: all that a resumed run needs to go on as if it had never been stopped."""
@@ -39,20 +43,18 @@ class State:
         return cast(CVAE, self.average.module)
 
     def save(self, run: Path) -> None:
-        parts = ("network", "average", "optimizer")
-        held = {name: getattr(self, name).state_dict() for name in parts}
-        held |= {name: getattr(self, name) for name in ("step", "rows", "best", "best_row", "recent", "seconds")}
+        held = {name: getattr(self, name).state_dict() for name in MODULES}
+        held |= {name: getattr(self, name) for name in VALUES}
         with whole_file(run / "state.pt") as aside:
             torch.save(held, aside)
         write_metrics(run, self.rows)
 
     def load(self, run: Path, device: torch.device) -> None:
         held = torch.load(run / "state.pt", device, weights_only=True)
-        for name, value in held.items():
-            if name in ("network", "average", "optimizer"):
-                getattr(self, name).load_state_dict(value)
-            else:
-                setattr(self, name, value)
+        for name in MODULES:
+            getattr(self, name).load_state_dict(held[name])
+        for name in VALUES:
+            setattr(self, name, held[name])
 
 
 def new_state(settings: Settings, device: torch.device) -> State:
