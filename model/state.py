@@ -15,7 +15,6 @@ from model.runs import write_metrics
 from model.train import Settings
 from shell import whole_file
 
-
 MODULES = ("network", "average", "optimizer")
 VALUES = ("step", "rows", "best", "best_row", "recent", "seconds")
 
