@@ -43,8 +43,8 @@ def pictures(images: "ImageSet", size: int) -> tuple[NDArray[np.uint8], list[str
 def _state(images: "ImageSet") -> str:
     """A hash of all names, sizes and modification times: changes when any picture does."""
     with os.scandir(images.folder / "images") as entries:
-        stats = {e.name: e.stat() for e in entries}
-    lines = (f"{name}\t{stats[name].st_size}\t{stats[name].st_mtime_ns}" for name in images.names if name in stats)
+        stats = {e.name: ((stat := e.stat()).st_size, stat.st_mtime_ns) for e in entries}
+    lines = ("\t".join(map(str, (name, *stats[name]))) for name in images.names if name in stats)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -55,11 +55,12 @@ def _build(images: "ImageSet", size: int, array_path: os.PathLike[str]) -> dict[
         except BadPicture as error:
             return str(error)
 
+    parts = (images.names[i : i + 1024] for i in range(0, len(images.names), 1024))
     names: list[str] = []
     left_out: dict[str, str] = {}
     with whole_file(array_path) as aside, ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside the GIL
         array = np.lib.format.open_memmap(aside, "w+", np.uint8, (len(images.names), size, size, 3))
-        decoded = pool.map(decode_one, images.names)
+        decoded = (picture for some in parts for picture in pool.map(decode_one, some))  # not all wait in memory
         shown = progress(decoded, "decoding", len(images.names), "picture")
         for name, picture in zip(images.names, shown, strict=True):
             if isinstance(picture, str):

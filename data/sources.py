@@ -1,5 +1,6 @@
 """What all sources of pictures share: a set's pictures are swapped in together, or not at all."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -61,3 +62,24 @@ def name_left_out(left_out: Mapping[str, str], most: int = 10) -> None:
         print(f"left out {name}: {reason}")
     if len(left_out) > most:
         print(f"... and {len(left_out) - most} more")
+
+
+def put_labels_aside(folder: Path) -> None:
+    """Rename labels.csv: made faces always have the same names, and old labels would pass for those of new faces."""
+    (folder / "calibration.json").unlink(missing_ok=True)
+    labels = folder / "labels.csv"
+    if labels.exists():
+        labels.replace(folder / "labels_of_old_pictures.csv")
+        print(f"{folder}: the labels of the old pictures are now in labels_of_old_pictures.csv")
+
+
+def recorded_by_people(image_set: str, sessions: Path) -> Path | None:
+    """A recording of a person, no simulation, on the image set of that name; None where there is none."""
+    for path in sorted(sessions.glob("sub-*/beh/*_beh.json")):
+        try:
+            sidecar = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            continue
+        if isinstance(sidecar, dict) and sidecar.get("ImageSet") == image_set and not sidecar.get("Simulated"):
+            return path
+    return None

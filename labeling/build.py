@@ -4,7 +4,8 @@
     python -m labeling.build --trials mine.csv --rename participant=subject rt=response_time_ms \\
         --responses f=smiley j=not-smiley
 
-labels.csv is what the model trains on; labels.html is the report for people (`labeling.report`).
+labels.csv is what the model trains on; labels.html is the report for people (`labeling.report`). Where metadata.csv has
+the column asked_smile, as in the sets of `model.stimuli`, calibration.json tells what people see at each asked degree.
 """
 
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from shell import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from data import ImageSet
     from labeling.labels import Assessment
 
 
@@ -54,7 +56,8 @@ def main(settings: Settings) -> None:
 
     notes: list[str] = []
     trials = read_trials(settings, notes.append)
-    if "simulated" in trials.columns and trials["simulated"].all():
+    simulated = "simulated" in trials.columns and bool(trials["simulated"].all())
+    if simulated:
         notes.append("The subjects are simulated: these labels say nothing about people.")
     subjects = describe(trials)
     if settings.fix_swapped:
@@ -68,8 +71,9 @@ def main(settings: Settings) -> None:
     labels = assessment.labels
     for column, r in rank_correlations_with_truth(labels, images.metadata()).items():
         notes.append(f"The rank correlation of the labels with {column}, which they never saw, is {r:.2f}.")
+    calibration, said = calibrated(images, assessment, settings.method, simulated)
     print_summary(trials, assessment, subjects)
-    print(*notes, sep="\n")
+    print(*notes, *said, sep="\n")
 
     path = settings.data / "labels.csv"
     with shell.whole_file(path) as aside:
@@ -84,7 +88,29 @@ def main(settings: Settings) -> None:
     )
     print(path)
     print(report)
-    print("Next: python -m model.train" + (f" --data {settings.data}" if settings.data != Settings.data else ""))
+    if calibration is None:
+        print("Next: python -m model.train" + (f" --data {settings.data}" if settings.data != Settings.data else ""))
+    else:
+        print(calibration)
+        print(f"Next: python -m model.sample --calibrated {settings.data} --smile 0.5")
+
+
+def calibrated(
+    images: "ImageSet", assessment: "Assessment", method: str, simulated: bool
+) -> tuple[Path | None, list[str]]:
+    """Write calibration.json of a stimulus set, and say what was found; nothing where the set is none."""
+    from data.calibration import ASKED, FILE, Calibration, write_calibration
+    from labeling.calibration import calibrate
+    from labeling.calibration_section import findings
+
+    (images.folder / FILE).unlink(missing_ok=True)  # it must never be of other answers than the labels
+    metadata = images.metadata()
+    if ASKED not in metadata:
+        return None, []
+    found = calibrate(assessment, metadata, method, simulated)
+    if not isinstance(found, Calibration):
+        return None, [found]
+    return write_calibration(images.folder, found), findings(found)
 
 
 def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFrame":

@@ -43,6 +43,62 @@ def intervals(smile: ArrayLike, low: ArrayLike, high: ArrayLike, width: int, hei
     return _svg(width + 36, height, body, pad=8)
 
 
+def relation(
+    points: Sequence[tuple[float, float, float, float]],
+    curve: Sequence[tuple[float, float]],
+    y_ticks: Sequence[float],
+    axes: tuple[str, str],
+    marks: Sequence[tuple[float, str]] = (),
+    same_scale: bool = False,
+    width: int = 390,
+    height: int = 270,
+) -> str:
+    """Points (x, y, low, high) with their intervals and a curve (x, y); `axes` names x and y.
+
+    `marks` are vertical lines with a word each; `same_scale` adds the line on which y is x.
+    """
+    xs = [x for x, *_ in points]
+    left, right = min(xs), max(xs)
+    bottom, top = min(y_ticks), max(y_ticks)
+
+    def at(x: float, y: float) -> str:
+        return f"{(x - left) / (right - left) * width:.1f} {(top - y) / (top - bottom) * height:.1f}"
+
+    grid = "".join(
+        f'<path class="grid" d="M{at(left, y)}H{width}"/>'
+        f'<text x="-14" y="{(top - y) / (top - bottom) * height + 4:.1f}" text-anchor="end">{y:g}</text>'
+        for y in y_ticks
+    )
+    x_ticks = "".join(
+        f'<text x="{(x - left) / (right - left) * width:.1f}" y="{height + 20}" text-anchor="middle">{x:g}</text>'
+        for x in (xs if len(xs) <= 9 else np.linspace(left, right, 5).round(2))
+    )
+    first, last = max(left, bottom), min(right, top)
+    diagonal = f'<path class="aside" d="M{at(first, first)}L{at(last, last)}"/>' if same_scale and first < last else ""
+    verticals = "".join(
+        f'<path class="aside" d="M{at(x, bottom)}V0"/>'
+        f'<text x="{(x - left) / (right - left) * width:.1f}" y="-6" text-anchor="middle">{escape(word)}</text>'
+        for x, word in marks
+    )
+    line = "".join(f"{'L' if i else 'M'}{at(x, y)}" for i, (x, y) in enumerate(curve))
+    bars = "".join(f"M{at(x, low)}L{at(x, high)}" for x, _, low, high in points)
+    dots = "".join(
+        '<circle cx="{}" cy="{}" r="4"><title>{}</title></circle>'.format(*at(x, y).split(), f"{x:g}: {y:.2f}")
+        for x, y, *_ in points
+    )
+    names = (
+        f'<text x="{width / 2}" y="{height + 40}" text-anchor="middle">{escape(axes[0])}</text>'
+        f'<text x="-44" y="{height / 2}" text-anchor="middle" transform="rotate(-90 -44 {height / 2})">'
+        f"{escape(axes[1])}</text>"
+    )
+    body = (
+        f'{grid}{x_ticks}{diagonal}{verticals}<path class="interval" stroke-width="5" d="{bars}"/>'
+        f'<path class="line" d="{line}"/><g class="bars">{dots}</g>{names}'
+    )
+    box = f"-56 -20 {width + 72} {height + 66}"
+    return f'<svg viewBox="{box}" width="{width + 72}" role="img">{body}</svg>'
+
+
 def correlation_bar(r: float, width: int = 160, height: int = 12) -> str:
     """A bar from 0 to r on a scale from -1 to 1."""
     middle = width / 2

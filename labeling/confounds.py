@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from data.calibration import ASKED, MADE
+
 WARN_ABOVE = 0.2
 MOST_LEVELS = 8  # of a column that is taken for categories
 
@@ -24,7 +26,7 @@ def confounds(labels: pd.DataFrame, metadata: pd.DataFrame) -> pd.DataFrame:
     degree, table = _labelled(labels, metadata)
     rows = []
     for column in table.columns.drop("image"):
-        if str(column).startswith("true_"):
+        if str(column).startswith("true_") or (ASKED in table and column in MADE):
             continue
         for what, values in _as_numbers(str(column), table[column], metadata[column].dropna().unique()):
             known = values.notna()

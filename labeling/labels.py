@@ -35,6 +35,9 @@ class Assessment:
     """What was decided, and why, in plain words."""
     why_dropped: str
     """Why the method does not use the votes counted in `subjects.dropped`."""
+    votes: Votes
+    terms: scores.Terms
+    """What each vote adds to the label of its image."""
 
 
 def score(trials: pd.DataFrame, method: str = "evidence") -> pd.DataFrame:
@@ -91,4 +94,6 @@ def assess(trials: pd.DataFrame, method: str = "evidence") -> Assessment:
         },
         index=votes.subjects.rename("subject"),
     )
-    return Assessment(labels[n_votes > 0].reset_index(drop=True), subjects, found.notes, found.why_dropped)
+    return Assessment(
+        labels[n_votes > 0].reset_index(drop=True), subjects, found.notes, found.why_dropped, votes, found
+    )

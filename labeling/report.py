@@ -64,9 +64,14 @@ def write_report(images: "ImageSet", labels: "pd.DataFrame", recorded: Recorded 
 
     `labels` has at least `image` and `smile`; sections whose data are not there are left out.
     """
+    from data import calibration
+    from labeling.calibration_section import calibration_section
+
     sections = [_overview(labels, recorded), _distribution(labels), _faces(images, labels)]
     if recorded is not None:
         sections += [_reliability(recorded), _subjects(recorded)]
+    if (images.folder / calibration.FILE).exists():
+        sections.insert(1, calibration_section(calibration.read_calibration(images.folder)))
     sections.append(_confounds(labels, images.metadata()))
     title = f"Labels of {images.name}"
     path = images.folder / "labels.html"

@@ -8,7 +8,7 @@ from PIL import Image
 
 from data.drawn import draw, faces
 from data.images import describe, read_about
-from data.sources import new_pictures
+from data.sources import new_pictures, put_labels_aside
 from shell import UserError, progress
 
 if TYPE_CHECKING:
@@ -43,11 +43,3 @@ def prepare_drawn(settings: "Drawn") -> Path:
     describe(settings.data, pd.DataFrame(rows), about)
     print(f"{settings.count:,} faces drawn")
     return settings.data
-
-
-def put_labels_aside(folder: Path) -> None:
-    """Rename labels.csv: drawn faces always have the same names, and old labels would pass for those of new faces."""
-    labels = folder / "labels.csv"
-    if labels.exists():
-        labels.replace(folder / "labels_of_old_pictures.csv")
-        print(f"{folder}: the labels of the old pictures are now in labels_of_old_pictures.csv")

@@ -1,0 +1,120 @@
+"""The report's section on what people see when the model is asked for a degree: asked against perceived."""
+
+import math
+from html import escape
+
+import numpy as np
+
+from data.calibration import Calibration
+from labeling import charts
+
+STEPS = 120  # of a drawn curve
+
+
+def calibration_section(calibration: Calibration) -> str:
+    """Both curves, what they say in words, and their table, as HTML."""
+    rows = "".join(
+        f"<tr><th>{asked:+.2f}<td>{perceived:+.2f}<td>{low:+.2f} to {high:+.2f}"
+        f"<td>{100 * smiley:.0f} %<td>{votes:,}</tr>"
+        for asked, perceived, low, high, smiley, votes in zip(
+            calibration.asked,
+            calibration.perceived,
+            calibration.perceived_low,
+            calibration.perceived_high,
+            calibration.smiley,
+            calibration.votes,
+            strict=True,
+        )
+    )
+    head = "<tr><th>asked<th>perceived<th>90 % interval<th>smiley<th>votes</tr>"
+    return (
+        f"<section><h2>Calibration</h2>{_words(calibration)}"
+        f'<div class="pair">{_perceived_chart(calibration)}{_psychometric_chart(calibration)}</div>'
+        f'<div class="wide"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div></section>'
+    )
+
+
+def findings(calibration: Calibration) -> list[str]:
+    """What was found, in sentences."""
+    low, high = calibration.range
+    pse, pse_low, pse_high = calibration.pse
+    slope, slope_low, slope_high = calibration.slope
+    lowest, highest = calibration.asked[0], calibration.asked[-1]
+    said = [
+        f"Asked for {lowest:+g} to {highest:+g}, the model shows what people see as {low:+.2f} to {high:+.2f}.",
+        f"Half of the answers are smiley at {pse:+.2f} (90 % interval {pse_low:+.2f} to {pse_high:+.2f})."
+        if lowest <= pse <= highest
+        else "At no asked degree are half of the answers smiley.",
+        f"There one unit of asked degree adds {slope:.2f} to the probability of smiley "
+        f"({slope_low:.2f} to {slope_high:.2f}); {100 * calibration.lapse:.0f} % of the answers do not depend on it.",
+    ]
+    if calibration.grows_from >= calibration.grows_to:
+        return [*said, "These answers do not tell any two asked degrees apart."]
+    if calibration.grows_to < highest:
+        said.append(f"From {calibration.grows_to:+g} on, the answers cannot be told from those at {highest:+g}.")
+    if calibration.grows_from > lowest:
+        said.append(f"Up to {calibration.grows_from:+g}, the answers cannot be told from those at {lowest:+g}.")
+    if calibration.grows_to == highest and calibration.grows_from == lowest:
+        said.append("The answers grow over the whole asked range.")
+    return said
+
+
+def _words(calibration: Calibration) -> str:
+    people = ("simulated " if calibration.simulated else "") + ("subject" if calibration.subjects == 1 else "subjects")
+    caution = (
+        '<p class="warning">One subject: the intervals speak of other faces, not of other people.</p>'
+        if calibration.subjects == 1
+        else ""
+    )
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in findings(calibration))
+    return (
+        f"<p>{calibration.subjects:,} {people} judged {calibration.identities:,} identities that the model "
+        f"{escape(calibration.model)} made at known degrees of smile. Perceived is the mean label that very many such "
+        f"subjects would give to faces of one degree. Intervals are of 90 %, over subjects and identities.</p>"
+        f"{caution}<ul>{items}</ul>"
+    )
+
+
+def _perceived_chart(calibration: Calibration) -> str:
+    points = list(
+        zip(
+            calibration.asked,
+            calibration.perceived,
+            calibration.perceived_low,
+            calibration.perceived_high,
+            strict=True,
+        )
+    )
+    curve = [(x, calibration.to_perceived(x)) for x in _steps(calibration)]
+    ends = (calibration.grows_from, calibration.grows_to)
+    words = [
+        (x, word)
+        for x, word in zip(ends, ("alike up to here", "alike from here"), strict=True)
+        if ends[0] < ends[1] and calibration.asked[0] < x < calibration.asked[-1]
+    ]
+    chart = charts.relation(
+        points, curve, (-1, -0.5, 0, 0.5, 1), ("asked degree", "perceived degree"), words, same_scale=True
+    )
+    return f"<div><h3>Perceived degree; dotted: perceived as asked</h3>{chart}</div>"
+
+
+def _psychometric_chart(calibration: Calibration) -> str:
+    points = []
+    for x, share, votes in zip(calibration.asked, calibration.smiley, calibration.votes, strict=True):
+        half = 1.645 * math.sqrt(max(share * (1 - share), 0.25 / votes) / votes)
+        points.append((x, share, max(share - half, 0.0), min(share + half, 1.0)))
+    curve = [(x, calibration.probability(x)) for x in _steps(calibration)]
+    pse = calibration.pse[0]
+    inside = calibration.asked[0] < pse < calibration.asked[-1]
+    chart = charts.relation(
+        points,
+        curve,
+        (0, 0.25, 0.5, 0.75, 1),
+        ("asked degree", "share of smiley"),
+        [(pse, f"one half at {pse:+.2f}")] if inside else [],
+    )
+    return f"<div><h3>Psychometric function</h3>{chart}</div>"
+
+
+def _steps(calibration: Calibration) -> list[float]:
+    return [float(x) for x in np.linspace(calibration.asked[0], calibration.asked[-1], STEPS)]
