@@ -12,6 +12,7 @@ c is the degree of smile, w the direction in which the prior's mean moves with i
 read-out that makes z tell the smile.
 """
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import torch
@@ -56,10 +57,16 @@ class CVAE(nn.Module):
         z = mu if self.kind == "ae" else mu + (0.5 * log_var).exp() * noise  # (B, Z)
         return self.decoder(z), z, mu, log_var
 
-    def terms(self, x: Tensor, c: Tensor, noise: Tensor) -> Terms:
-        """The loss on pictures x (B, 3, S, S) with degrees c (B,); an unknown degree is NaN and teaches no smile."""
+    def terms(self, x: Tensor, c: Tensor, noise: Tensor, mean: Callable[[Tensor], Tensor] | None = None) -> Terms:
+        """The loss on pictures x (B, 3, S, S) with degrees c (B,); an unknown degree is NaN and teaches no smile.
+
+        Where x is one of several parts of a batch, `mean` turns the MSE of a part into that of the batch: the logarithm
+        comes after the mean.
+        """
         recon, z, mu, log_var = self(x, noise)
         mse = (recon - x).square().mean()
+        if mean is not None:
+            mse = mean(mse)
         loss = 0.5 * x[0].numel() * mse.log()
         kl = smile = torch.zeros((), device=x.device)
         if self.kind != "ae":

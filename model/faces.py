@@ -1,7 +1,7 @@
 """What a training sees of an image set: pictures, which of them train, degrees of smile, attributes to hold."""
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -33,16 +33,30 @@ class Faces:
     """(N,) degree of smile."""
     attributes: Floats
     """(N, A): the smile first, then what is held."""
+    resident: Tensor | None = None
+    """The pictures on a GPU, where there is one with room for them."""
 
-    def batch(self, where: NDArray[np.intp], device: torch.device) -> tuple[Tensor, Tensor]:
-        """Pictures (B, 3, S, S) in [0, 1], channels last, and degrees (B,)."""
-        x = torch.from_numpy(self.pictures[where]).to(device, non_blocking=True)  # (B, S, S, 3)
+    def batch(
+        self, where: NDArray[np.intp], device: torch.device, mirrored: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Pictures (B, 3, S, S) in [0, 1], channels last, those that are `mirrored` (B,) bool so; degrees (B,)."""
+        if self.resident is None:
+            x = torch.from_numpy(self.pictures[where]).to(device, non_blocking=True)  # (B, S, S, 3)
+        else:
+            x = self.resident[torch.from_numpy(where).to(device, non_blocking=True)]
+        if mirrored is not None:  # while a pixel is a byte
+            x = torch.where(mirrored.to(device, non_blocking=True)[:, None, None, None], x.flip(2), x)
         c = torch.tensor(self.degrees[where]).to(device, torch.float32)
         return x.permute(0, 3, 1, 2).float().div_(255), c
 
+    @cached_property
+    def everyone(self) -> NDArray[np.intp]:
+        """The faces that train."""
+        return np.flatnonzero(self.train)
+
     def order(self, step: int, batch: int, seed: int) -> NDArray[np.intp]:
         """Which faces step number `step` trains on: each epoch has its own shuffle, a function of the seed alone."""
-        everyone = np.flatnonzero(self.train)
+        everyone = self.everyone
         epoch, at = divmod(step, len(everyone) // batch)
         return everyone[shuffle(seed, epoch, len(everyone))[at * batch : (at + 1) * batch]]
 
@@ -50,6 +64,13 @@ class Faces:
 def evenly(where: NDArray[np.intp], most: int) -> NDArray[np.intp]:
     """At most `most` of `where`, evenly spread over it."""
     return where if len(where) <= most else where[np.linspace(0, len(where) - 1, most).astype(int)]
+
+
+def resident(faces: Faces, device: torch.device) -> Faces:
+    """The same faces, their pictures on the GPU `device` if they take at most half of its free memory."""
+    if device.type != "cuda" or faces.pictures.nbytes > torch.cuda.mem_get_info(device)[0] // 2:
+        return faces
+    return replace(faces, resident=torch.from_numpy(np.array(faces.pictures)).to(device))
 
 
 @lru_cache(maxsize=1)  # asked for at every step of an epoch

@@ -10,6 +10,7 @@ so that W G = I. The smile's column of G is the condition of the model: `z + d g
 G is the conditional mean E[z | y] - m of a Gaussian z, per unit of y (e.g. Bishop, 2006, eq. 2.81).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -51,23 +52,41 @@ class Latent:
         return self.move(z, smile - self.read(z))
 
 
-def fit_latent(mu: Tensor, variance: Tensor, attributes: Tensor) -> Latent:
-    """Fit `Latent` to the encoder's mean and variance (N, Z) of N faces and their attributes (N, A), NaN where unknown.
+def soft_limit(smile: Tensor, beyond: float = 0.8) -> Tensor:
+    """The degree that stands for an asked one: itself in [-1, 1], then ever slower, below 1 + `beyond`."""
+    extent = smile.abs()
+    excess = (extent - 1).clamp(min=0)
+    return smile.sign() * (extent.clamp(max=1) + beyond * (excess / beyond).tanh())
 
-    float64 inside; the smile is attribute 0. Without attributes (an AE or VAE) there is a prior but no direction.
+
+def fit_latent(parts: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Latent:
+    """Fit `Latent` to the training faces, which come in parts: sums are kept, faces are not, however many there are.
+
+    Each part holds the encoder's mean and variance (N, Z) of N faces and their attributes (N, A), NaN where unknown;
+    the smile is attribute 0. Without attributes (an AE or VAE) there is a prior but no direction. float64 inside, and
+    sums of differences from the first part's means, which keeps them exact (Chan et al., 1983).
     """
-    mu, variance, attributes = mu.double(), variance.double(), attributes.double()
-    mean = mu.mean(0)
-    centred = mu - mean
-    covariance = centred.T @ centred / len(mu) + variance.mean(0).diag()
+    sums: list[Tensor] = []
+    for part in parts:
+        mu, variance, attributes = (t.double() for t in part)
+        known = attributes.isfinite()
+        if not sums:
+            near_mu, near_y = mu.mean(0), attributes.nanmean(0).nan_to_num()
+        d = mu - near_mu  # (N, Z)
+        y = torch.where(known, attributes - near_y, 0)  # (N, A)
+        new = [torch.tensor(len(d)), d.sum(0), d.T @ d, variance.sum(0)]
+        new += [known.sum(0), y.sum(0), d.T @ known.double(), d.T @ y]
+        sums = [old + more for old, more in zip(sums, new, strict=True)] if sums else new
+    count, sum_d, sum_dd, sum_variance, count_y, sum_y, sum_d_known, sum_dy = sums
+    mean = sum_d / count
+    covariance = sum_dd / count - mean.outer(mean) + (sum_variance / count).diag()
     covariance += RIDGE * covariance.trace() / len(covariance) * torch.eye(len(covariance), dtype=torch.float64)
-    known = attributes.isfinite()
-    count = known.sum(0).clamp(min=1)
-    offset = attributes.nan_to_num().sum(0) / count
-    deviation = torch.where(known, attributes - offset, 0)
-    cross = centred.T @ deviation / count  # C (Z, A)
+    count_y = count_y.clamp(min=1)
+    offset = sum_y / count_y
+    cross = (sum_dy - sum_d_known * offset) / count_y  # C (Z, A), over the faces where the attribute is known
     readout = torch.linalg.solve(covariance, cross).T  # (A, Z)
     # S W' = C, so this is G; the pseudo-inverse, because an attribute that never varies moves nothing
     direction = cross @ torch.linalg.pinv(readout @ cross, hermitian=True)
     factor = torch.linalg.cholesky(covariance)
-    return Latent(*(t.float().contiguous() for t in (mean, factor, readout, offset, direction)))
+    found = (near_mu + mean, factor, readout, near_y + offset, direction)
+    return Latent(*(t.float().contiguous() for t in found))

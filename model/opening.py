@@ -1,8 +1,10 @@
 """The beginning of a training: its folder and its settings, new or taken up again."""
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import Any
 
 from data import is_validation, open_set
 from model import runs
@@ -50,7 +52,7 @@ def clear(run: Path) -> None:
 def check(settings: Settings) -> None:
     """Raise a UserError for settings or an image set that cannot work, before anything is written."""
     for name in ("steps", "batch", "latent", "log_every", "save_every", "reader_rounds", "reader_steps", "patience"):
-        if getattr(settings, name) < 1:
+        if getattr(settings, name) != "auto" and getattr(settings, name) < 1:
             raise UserError(f"--{name.replace('_', '-')} {getattr(settings, name)}: expected at least 1.")
     if settings.seed < 0 or settings.lr <= 0 or not 0 <= settings.ema < 1:
         asked = f"--seed {settings.seed} --lr {settings.lr} --ema {settings.ema}"
@@ -74,12 +76,20 @@ def check(settings: Settings) -> None:
 def resumed(settings: Settings, run: Path) -> Settings:
     """The settings that the run began with; one that was asked for, is no default and differs is an error."""
     config = runs.read_config(run)
-    began = Settings(**{f.name: config[f.name] for f in fields(Settings) if f.name in config})
-    began = replace(began, data=Path(began.data), run=run, hold=tuple(began.hold))
+    if "sharpened" in config:
+        raise UserError(f"{run}: was made by model.sharpen, which goes on with it; model.train cannot.")
+    began = replace(settings_of(config), run=run)
     for one in fields(Settings):
         asked, default, old = (getattr(s, one.name) for s in (settings, Settings(), began))
-        if one.name not in ("run", "resume", "force") and asked not in (default, old):
+        # what was found by itself is a number now
+        if one.name not in ("run", "resume", "force") and asked not in (default, old, "auto"):
             raise UserError(
                 f"{run}: began with --{one.name.replace('_', '-')} {old}, not {asked}; it cannot change on the way."
             )
     return began
+
+
+def settings_of(config: Mapping[str, Any]) -> Settings:
+    """The settings in a run's config."""
+    began = Settings(**{f.name: config[f.name] for f in fields(Settings) if f.name in config})
+    return replace(began, data=Path(began.data), hold=tuple(began.hold))

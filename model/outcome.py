@@ -1,8 +1,10 @@
 """The end of a training: the latent space is fitted, the model saved, and its pictures drawn."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -11,8 +13,11 @@ from model.cvae import CVAE
 from model.devices import autocast
 from model.faces import Faces, evenly
 from model.latent import fit_latent
+from model.reader import Floats
 from model.state import State
+from shell import whole_file
 
+FOLLOWED = 512  # faces whose spread in the latent space is followed
 SHOWN = 32  # faces whose reconstructions are followed
 
 
@@ -20,17 +25,14 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
     """Fit the latent space, save the model, draw what a reader of the run wants to see, and call the run finished."""
     network, rows = state.averaged.eval(), state.rows
     config = runs.read_config(run)
-    mu, variance = encode_training_faces(network, faces, device)
-    attributes = torch.tensor(faces.attributes[faces.train])
-    latent = fit_latent(mu, variance, attributes if config["kind"] == "cvae" else attributes[:, :0])
+    attributes = faces.attributes if config["kind"] == "cvae" else faces.attributes[:, :0]
+    latent = fit_latent(encode_training_faces(network, faces, attributes, device))
     runs.save_model(run, network, latent)
     runs.write_metrics(run, rows)
     frames = sorted((run / "frames").glob("*.png"))
     pictures.save_animation(frames, run / "training.gif")
     pictures.save_curves(rows, run / "loss.png")
-    originals = pictures.grid(pictures.to_uint8(shown), title="originals")
-    reconstructions = pictures.grid(reconstruct(network, shown, device), title="reconstructions")
-    pictures.save(pictures.side_by_side(originals, reconstructions), run / "reconstructions.png")
+    save_comparison(network, shown, run, device)
     best = rows[state.best_row]
     runs.write_config(run, config | {"finished": True, "faces": int(faces.train.sum()), "figures": best})
     print(f"{state.step:,} steps in {state.seconds / 60:.1f} minutes; kept are the weights of step {best['step']:,}")
@@ -38,18 +40,15 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
         print(f"wrote {run / name}")
 
 
-@torch.inference_mode()
-def encode_training_faces(network: CVAE, faces: Faces, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The encoder's mean and variance (N, Z) of every training face, on the CPU."""
-    parts = []
-    where = np.flatnonzero(faces.train)
-    for some in np.array_split(where, -(-len(where) // 256)):
+def encode_training_faces(
+    network: CVAE, faces: Faces, attributes: Floats, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Mean and variance (B, Z) that the encoder gives the training faces, and their attributes (B, A), in parts."""
+    for some in np.array_split(faces.everyone, -(-len(faces.everyone) // 256)):
         x, _ = faces.batch(some, device)
-        with autocast(device):
+        with torch.inference_mode(), autocast(device):
             mu, log_var = network.encoder(x)
-        parts.append((mu.cpu(), log_var.exp().cpu()))
-    means, variances = zip(*parts, strict=True)
-    return torch.cat(means), torch.cat(variances)
+        yield mu.cpu(), log_var.exp().cpu(), torch.from_numpy(attributes[some])
 
 
 def shown_faces(faces: Faces) -> Tensor:
@@ -64,6 +63,31 @@ def reconstruct(network: CVAE, x: Tensor, device: torch.device) -> pictures.Pict
     """Pictures x (N, 3, S, S) through the mean of their latents and back: (N, S, S, 3) uint8."""
     mu, _ = network.encoder(x.to(device))
     return pictures.to_uint8(network.decoder(mu).cpu())
+
+
+def save_comparison(network: CVAE, shown: Tensor, run: Path, device: torch.device) -> None:
+    """reconstructions.png: faces, and what the model makes of them."""
+    originals = pictures.grid(pictures.to_uint8(shown), title="originals")
+    reconstructions = pictures.grid(reconstruct(network, shown, device), title="reconstructions")
+    pictures.save(pictures.side_by_side(originals, reconstructions), run / "reconstructions.png")
+
+
+@torch.inference_mode()
+def save_activity(state: State, faces: Faces, run: Path, device: torch.device) -> None:
+    """Add a row to latent_activity.csv: the variance of each latent dimension's mean over faces that train nothing."""
+    path, kept = run / "latent_activity.csv", evenly(np.flatnonzero(~faces.train), FOLLOWED)
+    if not len(kept):
+        return
+    means = [
+        state.averaged.encoder(faces.batch(some, device)[0])[0] for some in np.array_split(kept, -(-len(kept) // 64))
+    ]
+    row = dict(enumerate(torch.cat(means).var(0, correction=0).tolist()))
+    table = pd.DataFrame([{"step": state.step} | {f"z{i}": value for i, value in row.items()}])
+    if path.exists():  # after --resume, rows that are made again are replaced
+        before = pd.read_csv(path)
+        table = pd.concat([before[before["step"] < state.step], table])
+    with whole_file(path) as aside:
+        table.to_csv(aside, index=False)
 
 
 def save_reconstructions(state: State, shown: Tensor, run: Path, device: torch.device) -> None:

@@ -46,17 +46,18 @@ def read_smiles(
     degrees : (N,) unclipped
     figures : how good it is: the ridge in 10-fold cross-validation, and the last student on labelled validation faces
     """
-    features = gradient_histograms(pictures)
     taught = train & np.isfinite(labels)
-    degrees, penalty = ridge(features[taught], labels[taught], features)
+    features = gradient_histograms(pictures[taught])
+    weights, offset, penalty = fit_ridge(features, labels[taught])
     figures = {"labels": float(taught.sum()), "ridge_penalty": penalty}
-    figures |= agreement("ridge_cv", cross_validated(features[taught], labels[taught]), labels[taught])
-    mouths = torch.from_numpy(pictures[:, MOUTH[0], MOUTH[1]].mean(-1, dtype=np.float32))[:, None] / 255  # (N, 1, H, W)
+    figures |= agreement("ridge_cv", cross_validated(features, labels[taught]), labels[taught])
+    parts = (gradient_histograms(pictures[i : i + 1000]) for i in range(0, len(pictures), 1000))
+    degrees = np.concatenate([part @ weights + offset for part in parts])  # a million faces' features fill no memory
     for generation in range(rounds):
         student = train_student(
-            mouths, degrees, labels, train, steps, seed + generation, f"reader {generation + 1}/{rounds}"
+            pictures, degrees, labels, train, steps, seed + generation, f"reader {generation + 1}/{rounds}"
         )
-        degrees = judge_mouths(student, mouths)
+        degrees = judge(student, pictures)
     kept = ~train & np.isfinite(labels)
     return degrees, figures | agreement("validation", degrees[kept], labels[kept])
 
@@ -68,7 +69,7 @@ def gradient_histograms(pictures: NDArray[np.uint8], cell: int = 4, bins: int = 
     """
     parts = []
     for some in np.array_split(pictures, max(1, len(pictures) // 1000)):
-        grey = torch.from_numpy(some[:, MOUTH[0], MOUTH[1]].mean(-1, dtype=np.float32))[:, None] / 255
+        grey = mouths(some)
         right = grey[:, :, 1:-1, 2:] - grey[:, :, 1:-1, :-2]
         down = grey[:, :, 2:, 1:-1] - grey[:, :, :-2, 1:-1]
         strength = (right.square() + down.square()).sqrt()
@@ -85,7 +86,13 @@ def gradient_histograms(pictures: NDArray[np.uint8], cell: int = 4, bins: int = 
 
 
 def ridge(features: Floats, labels: Floats, targets: Floats) -> tuple[Floats, float]:
-    """Ridge regression of labels (n,) on features (n, F), predicted for targets (N, F); returns (N,) and the penalty.
+    """`fit_ridge` of labels (n,) on features (n, F), predicted for targets (N, F); returns (N,) and the penalty."""
+    weights, offset, penalty = fit_ridge(features, labels)
+    return targets @ weights + offset, penalty
+
+
+def fit_ridge(features: Floats, labels: Floats) -> tuple[Floats, float, float]:
+    """Weights (F,), offset and penalty of the ridge regression of labels (n,) on features (n, F).
 
     The penalty has the least leave-one-out error, in closed form: residual_i / (1 - H_ii) (Allen, 1974).
     """
@@ -101,7 +108,7 @@ def ridge(features: Floats, labels: Floats, targets: Floats) -> tuple[Floats, fl
 
     penalty = float(min(PENALTIES, key=leave_one_out_error))
     weights = right.T @ (singular / (singular**2 + penalty) * projected)
-    return (targets - centre) @ weights + mean, penalty
+    return weights, float(mean - centre @ weights), penalty
 
 
 def cross_validated(features: Floats, labels: Floats, folds: int = 10) -> Floats:
@@ -141,8 +148,19 @@ class Student(nn.Sequential):
         return super().forward((x - light) / contrast)  # type: ignore[no-untyped-call]
 
 
+def mouths(pictures: NDArray[np.uint8]) -> Tensor:
+    """The mouth regions of pictures (N, 64, 64, 3) in grey: (N, 1, 38, 48) in [0, 1]."""
+    return torch.from_numpy(pictures[:, MOUTH[0], MOUTH[1]].mean(-1, dtype=np.float32))[:, None] / 255
+
+
 def train_student(
-    mouths: Tensor, degrees: Floats, labels: Floats, train: NDArray[np.bool_], steps: int, seed: int, title: str
+    pictures: NDArray[np.uint8],
+    degrees: Floats,
+    labels: Floats,
+    train: NDArray[np.bool_],
+    steps: int,
+    seed: int,
+    title: str,
 ) -> Student:
     """A student of `degrees` (N,), with one human label to every eight degrees in its batches."""
     generator = torch.Generator().manual_seed(seed)
@@ -157,7 +175,7 @@ def train_student(
         for _ in progress(range(steps), title, steps):
             some = everyone[torch.randint(len(everyone), (128,), generator=generator)]
             sure = labelled[torch.randint(len(labelled), (16,), generator=generator)]
-            x = distort(mouths[torch.cat([some, sure])], generator)
+            x = distort(mouths(pictures[torch.cat([some, sure]).numpy()]), generator)
             with autocast(x.device):
                 said = student(x)[:, 0]
             loss = (said.float() - torch.cat([taught[some], told[sure]])).square().mean()
@@ -190,7 +208,8 @@ def distort(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 @torch.no_grad()
-def judge_mouths(student: Student, mouths: Tensor) -> Floats:
-    """What the student says of each mouth and of its mirror image, averaged: (N, 1, H, W) -> (N,)."""
-    said = [(student(x) + student(x.flip(3))) / 2 for x in mouths.split(512)]
+def judge(student: Student, pictures: NDArray[np.uint8]) -> Floats:
+    """What the student says of the mouth and of its mirror image, averaged: (N, 64, 64, 3) -> (N,)."""
+    parts = (mouths(pictures[i : i + 512]) for i in range(0, len(pictures), 512))
+    said = [(student(x) + student(x.flip(3))) / 2 for x in parts]
     return torch.cat(said)[:, 0].double().numpy()

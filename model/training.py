@@ -2,8 +2,10 @@
 
 import math
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from model import distributed, runs
 from model.cvae import CVAE
 from model.devices import autocast, best_device
-from model.faces import Faces, evenly, load_faces
+from model.distributed import Loss
+from model.faces import Faces, evenly, load_faces, resident
 from model.opening import open_run
-from model.outcome import finish, save_reconstructions, shown_faces
+from model.outcome import finish, save_activity, save_reconstructions, shown_faces
 from model.state import Clock, State, keep_best, new_state, stale
 from model.train import Settings
 from shell import UserError
@@ -35,20 +39,23 @@ def train(settings: Settings) -> Path:
     KeyboardInterrupt
         Ctrl-C or SIGTERM came; the run is saved.
     """
-    run, settings = open_run(settings)
-    faces = load_faces(settings, run)
+    distributed.join()
+    run, settings, faces = begin(settings)
     device = best_device()
+    faces = resident(faces, device)
     state = new_state(settings, device)
     if (run / "state.pt").exists():
         state.load(run, device)
         print(f"going on at step {state.step:,} of {settings.steps:,}")
-    batch = min(settings.batch, int(faces.train.sum()))
+    batch = distributed.whole(min(int(settings.batch), len(faces.everyone)))
+    loss = distributed.loss_of(state.network)
     shown = shown_faces(faces)
     clock = Clock(state)
-    bar = tqdm(total=settings.steps, initial=state.step, unit="step", disable=None)
-    with ctrl_c() as pressed, bar:
-        while state.step < settings.steps and not pressed and not stale(state, settings):
-            training_step(state, faces, batch, settings, device)
+    silent = None if distributed.leads() else True  # None: where the output is no terminal
+    bar = tqdm(total=settings.steps, initial=state.step, unit="step", disable=silent)
+    with ctrl_c() as pressed, distributed.unbroken(run), bar:
+        while state.step < settings.steps and not stale(state, settings) and not distributed.anyone(bool(pressed)):
+            training_step(state, loss, faces, batch, settings, device)
             bar.update()
             last = state.step == settings.steps
             if state.step % settings.log_every == 0 or last:
@@ -58,17 +65,24 @@ def train(settings: Settings) -> Path:
                 if not math.isfinite(state.rows[-1]["loss"]):
                     raise UserError(f"{run}: the loss is not finite at step {state.step}; a lower --lr helps.")
             if state.step % settings.save_every == 0 or last:
-                state.rows[-1] |= validate(state.averaged, faces, device, settings.seed)
+                state.rows[-1] |= validate(state.averaged, faces, device, settings)
                 keep_best(state)
-                tell(state.rows[-1], settings)
-                save_reconstructions(state, shown, run, device)
-                state.save(run)
+                if distributed.leads():
+                    tell(state.rows[-1], settings)
+                    save_reconstructions(state, shown, run, device)
+                    save_activity(state, faces, run, device)
+                    state.save(run)
                 clock.start()
-    if pressed:
+        stopped = distributed.anyone(bool(pressed))
+    distributed.leave()
+    if stopped:
         clock.stop()
-        state.save(run)
+        if distributed.leads():
+            state.save(run)
         print(f"stopped at step {state.step:,}; python -m model.train --run {run} --resume goes on")
         raise KeyboardInterrupt
+    if not distributed.leads():
+        return run
     if state.step < settings.steps:
         print(f"ended at step {state.step:,}: no lower validation loss in {settings.patience} validations")
     state.averaged.load_state_dict(state.best)
@@ -76,37 +90,59 @@ def train(settings: Settings) -> Path:
     return run
 
 
-def training_step(state: State, faces: Faces, batch: int, settings: Settings, device: torch.device) -> None:
+def begin(settings: Settings) -> tuple[Path, Settings, Faces]:
+    """The run's folder, the settings that hold for it, and its faces."""
+    run, settings = distributed.from_leader(lambda: open_run(settings))
+    with distributed.leader_first():  # what is slow to make, it keeps in files
+        faces = load_faces(settings, run)
+    if settings.batch == "auto":
+        settings = distributed.from_leader(lambda: with_fastest_batch(run, settings, faces))
+    return run, settings, faces
+
+
+def with_fastest_batch(run: Path, settings: Settings, faces: Faces) -> Settings:
+    """The settings with a batch that is found by measurement, and kept in the run's config."""
+    from model.batches import fastest_batch  # which measures the step below
+
+    device = best_device()
+    batch = fastest_batch(settings, resident(faces, device), device) * distributed.count()
+    runs.write_config(run, runs.read_config(run) | {"batch": batch})
+    return replace(settings, batch=batch)
+
+
+def training_step(state: State, loss: Loss, faces: Faces, batch: int, settings: Settings, device: torch.device) -> None:
     """One step of the optimizer; the terms of its loss wait, on the device, in `state.recent`."""
     x, c, noise = make_batch(faces, state.step, batch, settings, device)
     for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate(state.step, settings)
-    with autocast(device):
-        terms = state.network.terms(x, c, noise)
+        group["lr"] = learning_rate(state.step, settings.steps, settings.lr)
+    with autocast(device, settings.precision):
+        terms = loss(x, c, noise)
     state.optimizer.zero_grad()
     terms.loss.backward()
     state.optimizer.step()
     state.average.update_parameters(state.network)
     state.step += 1
-    state.recent.append(torch.stack([term.detach().float() for term in terms]))
+    state.recent.append(distributed.mean(torch.stack([term.detach().float() for term in terms])))
 
 
 def make_batch(
     faces: Faces, step: int, batch: int, settings: Settings, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The batch of a step: pictures (B, 3, S, S), every second one mirrored, degrees (B,), noise (B, Z)."""
-    x, c = faces.batch(faces.order(step, batch, settings.seed), device)
+    """The batch of a step: pictures (B, 3, S, S), every second one mirrored, degrees (B,), noise (B, Z).
+
+    Of several processes each gets its part of the one batch.
+    """
     generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
-    mirrored = torch.rand(len(x), 1, 1, 1, generator=generator) < 0.5
-    noise = torch.randn(len(x), settings.latent, generator=generator)
-    x = torch.where(mirrored.to(device), x.flip(3), x).contiguous(memory_format=torch.channels_last)
-    return x, c, noise.to(device)
+    mirrored = torch.rand(batch, generator=generator) < 0.5
+    noise = torch.randn(batch, settings.latent, generator=generator)
+    part = distributed.part(batch)
+    x, c = faces.batch(faces.order(step, batch, settings.seed)[part], device, mirrored[part])
+    return x, c, noise[part].to(device, non_blocking=True)
 
 
-def learning_rate(step: int, settings: Settings) -> float:
+def learning_rate(step: int, steps: int, highest: float) -> float:
     """Linear warm-up over the first 200 steps, then a cosine to a twentieth."""
-    progress = step / settings.steps
-    return settings.lr * min(1, (step + 1) / 200) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
+    return highest * min(1, (step + 1) / 200) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / steps)))
 
 
 def row(state: State, batch: int) -> dict[str, float]:
@@ -119,7 +155,7 @@ def row(state: State, batch: int) -> dict[str, float]:
 
 
 @torch.no_grad()
-def validate(network: CVAE, faces: Faces, device: torch.device, seed: int) -> dict[str, float]:
+def validate(network: CVAE, faces: Faces, device: torch.device, settings: Settings) -> dict[str, float]:
     """The loss terms on faces that train nothing, always the same ones with the same noise.
 
     `network` comes back in the mode it came in.
@@ -129,12 +165,12 @@ def validate(network: CVAE, faces: Faces, device: torch.device, seed: int) -> di
         return {}
     was_training = network.training
     network.eval()
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(settings.seed)
     sums = np.zeros(3)
     for some in np.array_split(kept, -(-len(kept) // 256)):
         x, c = faces.batch(some, device)
         noise = torch.randn(len(x), network.encoder.head.out_features // 2, generator=generator).to(device)
-        with autocast(device):
+        with autocast(device, settings.precision):
             terms = network.terms(x, c, noise)
         sums += len(x) * np.array([terms.mse.item(), terms.kl.item(), terms.smile.item()])
     network.train(was_training)
@@ -155,14 +191,14 @@ def tell(row: dict[str, float], settings: Settings) -> None:
 
 
 @contextmanager
-def ctrl_c() -> Iterator[list[int]]:
-    """A list that is empty until Ctrl-C or SIGTERM comes; a second one stops at once."""
-    pressed: list[int] = []
+def ctrl_c() -> Iterator[list[float]]:
+    """A list that is empty until Ctrl-C or SIGTERM comes; another one, a second later, stops at once."""
+    pressed: list[float] = []
 
-    def press(number: int, _: object) -> None:
-        if pressed:
+    def press(*_: object) -> None:
+        if pressed and time.monotonic() - pressed[0] > 1:  # torchrun passes on the one that came already
             raise KeyboardInterrupt
-        pressed.append(number)
+        pressed.append(time.monotonic())
 
     before = {number: signal.signal(number, press) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

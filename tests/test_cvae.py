@@ -114,7 +114,7 @@ def faces() -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.fixture
 def latent(faces: tuple[torch.Tensor, torch.Tensor]) -> Latent:
     mu, attributes = faces
-    return fit_latent(mu, torch.full_like(mu, 0.01), attributes)
+    return fit_latent([(mu, torch.full_like(mu, 0.01), attributes)])
 
 
 def test_moving_by_d_moves_the_smile_by_d_and_what_is_held_by_nothing(latent: Latent) -> None:
@@ -149,7 +149,7 @@ def test_the_prior_has_the_mean_and_covariance_of_the_encoders_samples(
 
 def test_without_attributes_there_is_a_prior_and_no_direction(faces: tuple[torch.Tensor, torch.Tensor]) -> None:
     mu, _ = faces
-    latent = fit_latent(mu, torch.zeros_like(mu), torch.empty(len(mu), 0))
+    latent = fit_latent([(mu, torch.zeros_like(mu), torch.empty(len(mu), 0))])
     assert latent.direction.shape == (Z, 0)
     assert latent.draw(torch.randn(3, Z)).shape == (3, Z)
 
@@ -157,8 +157,8 @@ def test_without_attributes_there_is_a_prior_and_no_direction(faces: tuple[torch
 def test_an_attribute_that_never_varies_moves_nothing(faces: tuple[torch.Tensor, torch.Tensor]) -> None:
     mu, attributes = faces
     constant = torch.cat([attributes, torch.ones(len(mu), 1)], 1)
-    expected = fit_latent(mu, torch.full_like(mu, 0.01), attributes).direction
-    found = fit_latent(mu, torch.full_like(mu, 0.01), constant).direction
+    expected = fit_latent([(mu, torch.full_like(mu, 0.01), attributes)]).direction
+    found = fit_latent([(mu, torch.full_like(mu, 0.01), constant)]).direction
     torch.testing.assert_close(found[:, :2], expected, atol=1e-5, rtol=0)
 
 
@@ -166,6 +166,26 @@ def test_unknown_attributes_are_left_out(faces: tuple[torch.Tensor, torch.Tensor
     mu, attributes = faces
     gaps = attributes.clone()
     gaps[::2, 1] = torch.nan
-    some = fit_latent(mu, torch.full_like(mu, 0.01), gaps)
+    some = fit_latent([(mu, torch.full_like(mu, 0.01), gaps)])
     assert some.direction.isfinite().all()
     assert np.isclose(some.readout[1, 1].item(), 1.0, atol=0.2)
+
+
+def test_faces_in_parts_give_what_the_formulas_give_of_all_at_once(faces: tuple[torch.Tensor, torch.Tensor]) -> None:
+    mu, attributes = faces[0] + 100, faces[1] + 2000  # far from zero, as a year of birth would be
+    attributes[:700, 0] = torch.nan  # of the first part nothing is known
+    attributes[1::3, 1] = torch.nan
+    variance = torch.rand_like(mu)
+    found = fit_latent(zip(*(t.split(500) for t in (mu, variance, attributes)), strict=True))
+    covariance = torch.cov(mu.T, correction=0) + variance.mean(0).diag()
+    covariance += 1e-3 * covariance.diag().mean() * torch.eye(Z)
+    known = attributes.isfinite()
+    offset = attributes.nanmean(0)
+    deviation = torch.where(known, attributes - offset, 0)
+    cross = (mu - mu.mean(0)).T @ deviation / known.sum(0)
+    readout = torch.linalg.solve(covariance, cross).T
+    expected = Latent(
+        mu.mean(0), torch.linalg.cholesky(covariance), readout, offset, cross @ torch.linalg.inv(readout @ cross)
+    )
+    for name, tensor in vars(expected).items():
+        torch.testing.assert_close(getattr(found, name).double(), tensor, atol=1e-5, rtol=1e-5)

@@ -65,14 +65,14 @@ def losses(run: Path) -> list[float]:
     return pd.read_csv(run / "metrics.csv")["loss"].tolist()
 
 
-def fail_at(step: int, action: Callable[[], None]) -> Callable[[int, Settings], float]:
+def fail_at(step: int, action: Callable[[], None]) -> Callable[[int, int, float], float]:
     """A learning rate that does something at a step: a way into the middle of the loop."""
     rate = training.learning_rate
 
-    def patched(at: int, settings: Settings) -> float:
+    def patched(at: int, steps: int, highest: float) -> float:
         if at == step:
             action()
-        return rate(at, settings)
+        return rate(at, steps, highest)
 
     return patched
 
@@ -82,7 +82,15 @@ def power_cut() -> None:
 
 
 def test_a_run_holds_what_it_should(run: Path) -> None:
-    expected = {"config.json", "model.safetensors", "metrics.csv", "state.pt", "degrees.csv", "frames"}
+    expected = {
+        "config.json",
+        "model.safetensors",
+        "metrics.csv",
+        "state.pt",
+        "degrees.csv",
+        "frames",
+        "latent_activity.csv",
+    }
     assert {p.name for p in run.iterdir()} - {"samples"} == expected | {
         "training.gif",
         "loss.png",
@@ -151,7 +159,7 @@ def test_validation_leaves_the_network_in_the_mode_it_found(run: Path) -> None:
     network = CVAE(16, 8, 16)
     for mode in (True, False):
         network.train(mode)
-        figures = training.validate(network, faces, torch.device("cpu"), seed=0)
+        figures = training.validate(network, faces, torch.device("cpu"), TINY)
         assert network.training is mode and figures["val_kl"] >= 0
 
 
@@ -172,9 +180,11 @@ def test_training_ends_when_validation_gets_no_better_and_keeps_the_best(monkeyp
 
 def test_the_moving_average_begins_short_and_ends_at_its_decay() -> None:
     average = moving_average(0.99)
-    zero, one = torch.zeros(()), torch.ones(())
-    assert average(zero, one, torch.tensor(8)).item() == pytest.approx(0.5)
-    assert average(zero, one, torch.tensor(100_000)).item() == pytest.approx(0.01)
+    for steps, expected in ((8, 0.5), (100_000, 0.01)):
+        weights = [torch.zeros(()), torch.full((2, 3), -1.0)]
+        average(weights, [torch.ones(()), torch.ones(2, 3)], torch.tensor(steps))
+        assert weights[0].item() == pytest.approx(expected)
+        torch.testing.assert_close(weights[1], torch.full((2, 3), 2 * expected - 1))
 
 
 def test_noise_is_standard_normal_and_a_function_of_the_step(run: Path) -> None:

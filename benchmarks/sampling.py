@@ -1,0 +1,101 @@
+"""How long do faces take: from a cold start, one at a time, and thousands at once?
+
+python -m benchmarks.sampling --run runs/cvae
+"""
+
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import shell
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Time `python -m model.sample` and `SmileModel.sample` against what they cannot be faster than."""
+
+    run: Path | None = None
+    """Folder of the run; by default what `model.sample` takes."""
+    starts: int = 9
+    """Cold starts of each command; the median counts."""
+    faces: int = 4096
+    """Decoded in one call."""
+    threads: int | None = None
+    """Of torch; by default as many as it likes."""
+
+
+def main(settings: Settings) -> None:
+    with tempfile.TemporaryDirectory() as out:
+        sample = [sys.executable, "-m", "model.sample", "--smile", "-3", "--out", out]
+        sample += [] if settings.run is None else ["--run", str(settings.run)]
+        bare = [sys.executable, "-c", "import torch"]
+        # in turn, so that a machine that gets busy is busy for both
+        times_s = [(seconds(bare), seconds(sample)) for _ in range(settings.starts)]
+    import_s, sample_s = map(statistics.median, zip(*times_s, strict=True))
+    print(f"import torch                  {import_s:8.2f} s")
+    print(
+        f"model.sample --smile -3       {sample_s:8.2f} s, {sample_s - import_s:.2f} s more, "
+        f"{sample_s / import_s:.2f} times as long"
+    )
+    warm(settings)
+
+
+def seconds(command: list[str]) -> float:
+    """How long a process takes, from its start to its end."""
+    start_s = time.perf_counter()
+    subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - start_s
+
+
+def warm(settings: Settings) -> None:
+    """One face, and many, against the decoder alone on latents that are there already, in its own chunks."""
+    import torch
+
+    from model import load
+    from model.devices import autocast
+    from model.runs import DECODED
+
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    model = load(settings.run)
+    smile = -3.0 if model.kind == "cvae" else None
+    print(f"one face, warm                {1e3 * best(lambda: model.sample(smile, 1), 50):8.2f} ms")
+    chunk = model.identities(DECODED)
+
+    @torch.inference_mode()
+    def floor() -> None:
+        with autocast(chunk.device):
+            for _ in range(math.ceil(settings.faces / DECODED)):
+                model.network.decoder(chunk)
+
+    floor_s = best(floor, 3)
+    many_s = best(lambda: model.sample(smile, settings.faces), 3)
+    print(f"{settings.faces:,} faces, the decoder alone {settings.faces / floor_s:8.0f} faces/s")
+    print(
+        f"{settings.faces:,} faces                    {settings.faces / many_s:8.0f} faces/s, "
+        f"{floor_s / many_s:.0%} of the decoder alone"
+    )
+
+
+def best(work: Callable[[], object], repeats: int) -> float:
+    """The shortest time in seconds, after one call to warm up."""
+    work()
+    times_s = []
+    for _ in range(repeats):
+        start_s = time.perf_counter()
+        work()
+        times_s.append(time.perf_counter() - start_s)
+    return min(times_s)
+
+
+if __name__ == "__main__":
+    shell.run(main, Settings)

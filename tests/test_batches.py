@@ -1,0 +1,105 @@
+"""`--batch auto`: the batch is found by measurement, kept in the config, and used by a resumed run."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from data.prepare import Drawn
+from data.prepare import main as prepare
+from model import batches, runs, training
+from model.batches import choose, fastest_batch
+from model.devices import autocast
+from model.faces import Faces
+from model.train import Settings
+from model.training import make_batch, train
+from shell import UserError
+
+CPU = torch.device("cpu")
+TINY = Settings(kind="vae", size=16, latent=8, width=16, steps=4, batch="auto", log_every=2, save_every=2)
+
+
+@pytest.fixture
+def faces() -> Faces:
+    """80 faces that are noise, of which every tenth is kept for validation."""
+    pictures = np.random.default_rng(0).integers(0, 256, (80, 16, 16, 3), dtype=np.uint8)
+    unknown = np.full(80, np.nan)
+    return Faces(pictures, [f"{i}.png" for i in range(80)], np.arange(80) % 10 > 0, unknown, np.empty((80, 0)))
+
+
+def test_the_smallest_batch_that_is_about_as_fast_as_the_fastest_is_chosen() -> None:
+    assert choose({32: 50.0, 64: 98.0, 128: 100.0, 256: 99.0}) == 64
+    assert choose({32: 50.0, 64: 96.0, 128: 100.0}) == 128
+
+
+def test_only_batches_of_which_there_are_enough_faces_are_tried(
+    faces: Faces, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(batches, "MEASURED_S", 0.0)
+    assert fastest_batch(TINY, faces, CPU) in (32, 64)
+    told = capsys.readouterr().out
+    assert "32: " in told and "64: " in told and "128" not in told
+    few = replace(faces, train=np.arange(80) < 20)
+    assert fastest_batch(TINY, few, CPU) == 20
+
+
+def test_what_takes_too_long_is_not_tried(faces: Faces, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "BUDGET_S", 0.0)
+    assert fastest_batch(TINY, faces, CPU) == 32
+
+
+def test_a_machine_without_room_is_told_so(faces: Faces, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(batches, "training_step", full)
+    with pytest.raises(UserError, match="not even 32 pictures fit"):
+        fastest_batch(TINY, faces, CPU)
+
+
+def test_the_batch_found_is_kept_and_resumed_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    prepare(Drawn(count=60, size=16))
+    found = iter([24])
+    monkeypatch.setattr(batches, "fastest_batch", lambda *_: next(found))
+    run = train(TINY)
+    assert runs.read_config(run)["batch"] == 24
+    (run / "model.safetensors").unlink()
+    train(replace(TINY, resume=True, run=run))  # measures nothing: only one was found
+    assert runs.read_config(run)["batch"] == 24
+
+
+def test_a_mirrored_picture_is_mirrored_and_pixels_come_channels_last(faces: Faces) -> None:
+    where, mirrored = np.array([3, 5]), torch.tensor([True, False])
+    x, _ = faces.batch(where, CPU, mirrored)
+    assert x.is_contiguous(memory_format=torch.channels_last)
+    expected = faces.pictures[where].astype(np.float32) / 255
+    np.testing.assert_array_equal(x[0].permute(1, 2, 0), expected[0, :, ::-1])
+    np.testing.assert_array_equal(x[1].permute(1, 2, 0), expected[1])
+
+
+def test_pictures_on_the_device_give_the_batch_of_pictures_in_the_file(faces: Faces) -> None:
+    there = replace(faces, resident=torch.from_numpy(faces.pictures))
+    settings = replace(TINY, batch=16)
+    for a, b in zip(make_batch(faces, 7, 16, settings, CPU), make_batch(there, 7, 16, settings, CPU), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
+
+
+def test_parts_of_processes_make_up_the_batch_of_one(faces: Faces, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = replace(TINY, batch=16)
+    one = make_batch(faces, 3, 16, settings, CPU)
+    parts = []
+    for half in (slice(0, 8), slice(8, 16)):
+        monkeypatch.setattr(training.distributed, "part", lambda _, half=half: half)
+        parts.append(make_batch(faces, 3, 16, settings, CPU))
+    for whole, *some in zip(one, *parts, strict=True):
+        torch.testing.assert_close(torch.cat(some), whole, rtol=0, atol=0, equal_nan=True)
+
+
+def test_precision_is_what_was_asked_for() -> None:
+    a = torch.ones(2, 2)
+    for precision, expected in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        with autocast(CPU, precision):  # type: ignore[arg-type]
+            assert (a @ a).dtype == expected
