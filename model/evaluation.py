@@ -1,0 +1,457 @@
+"""The evaluation: samples, edits and reconstructions of a model, judged and measured. `model.evaluate` runs it.
+
+All samples are of the same identities at every degree. Intervals are over identities or faces of the model; the real
+faces beside them stand fixed.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from data import ImageSet, is_validation, open_set
+from model import judges, measures, runs
+from model.devices import best_device
+from model.evaluate import Settings
+from model.faces import evenly
+from model.judges import Judges, Pictures
+from model.judging import GALLERY, make_judges, moved
+from model.measures import Figure, Floats, interval
+from model.pictures import to_uint8
+from model.reader import ridge
+from model.runs import SmileModel
+from shell import UserError, progress
+
+INSIDE = tuple(np.linspace(-1, 1, 9).tolist())
+DEGREES = (-3.0, -2.0, *INSIDE, 2.0, 3.0)
+REALISM = (-1.0, -0.5, 0.0, 0.5, 1.0)
+SWEEP = tuple(np.linspace(-1, 1, 13).tolist())
+MOST_SPREAD = 500  # faces per degree among which distances are taken
+SHIFT = 0.7
+FEWEST = 10  # validation faces
+
+Figures = dict[str, dict[str, Figure]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was found of a run."""
+
+    folder: Path
+    place: Path
+    """Where results go by default."""
+    about: dict[str, Any]
+    """Run, model, set, counts, seed."""
+    judges: dict[str, Any]
+    """judges.json."""
+    figures: Figures = field(default_factory=dict)
+    """By group and name."""
+    by_degree: list[dict[str, Figure]] = field(default_factory=list)
+    """A row per degree: `degree`, `read`, `spread`, `energy`, and at some `frechet`, `frechet_multiple`."""
+    curves: dict[str, Any] = field(default_factory=dict)
+    """What the page draws besides: lists of numbers."""
+
+    def as_json(self) -> str:
+        held = {name: value for name, value in asdict(self).items() if name not in ("folder", "place")}
+        return json.dumps(plain(held), indent=1) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """What JSON can hold: no NaN, no field of a figure that says nothing."""
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items() if v is not None and v != ""}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is read in N faces."""
+
+    smile: Floats
+    descriptors: Floats
+    attributes: dict[str, Floats]
+    energy: Floats
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every measure needs: the model, its judges, and real faces that trained neither."""
+
+    model: SmileModel
+    judges: Judges
+    pictures: Pictures
+    """(N, S, S, 3) of validation."""
+    real: Judged
+    gallery: NDArray[np.intp]
+    """Those of the N that are edited and found again."""
+    identities: int
+    seed: int
+
+
+def evaluate(settings: Settings) -> Evaluation:
+    """Everything, as `settings` say.
+
+    Raises
+    ------
+    UserError
+        There is no such run or set, its validation faces are too few, or judges cannot be had.
+    """
+    model = runs.load(settings.run, best_device())
+    images = open_set(settings.data or model.config["data"])
+    pictures, names = images.pictures(model.size)
+    kept = np.flatnonzero([is_validation(name) for name in names])
+    if len(kept) < FEWEST:
+        raise UserError(f"{images.folder}: {len(kept)} validation faces, at least {FEWEST} are needed to measure by.")
+    made = find_judges(settings, model, images)
+    kept = evenly(kept, settings.count)
+    print(f"model: {model.folder}; {len(kept):,} validation faces of {images.folder}; judges: {made.name}")
+    reads = bool(made.about.get("map"))
+    bench = Bench(
+        model,
+        made,
+        np.asarray(pictures[kept]),
+        judge(made, np.asarray(pictures[kept]), reads),
+        np.sort(np.random.default_rng(settings.seed).permutation(len(kept))[:GALLERY]),
+        settings.identities,
+        settings.seed,
+    )
+    about: dict[str, Any] = {"run": str(model.folder), "model": model.hash, "kind": model.kind}
+    about |= {"data": str(images.folder), "faces": len(kept), "identities": settings.identities, "seed": settings.seed}
+    found = Evaluation(model.folder, place(model), about, made.about)
+    if model.kind == "cvae":
+        conditional(bench, found)
+    else:
+        samples = judge(made, to_uint8(model.sample(None, len(kept), settings.seed).cpu()), False)
+        found.figures["diversity"] = {"share of real": share(samples, bench)}
+        found.figures["realism"] = realism(samples, bench)
+    found.figures["reconstruction"] = reconstruction(bench, found.curves)
+    return found
+
+
+def find_judges(settings: Settings, model: SmileModel, images: ImageSet) -> Judges:
+    """The judges that the settings ask for: another run's, this run's from last time, or new ones, which are stored."""
+    if settings.judges is not None:
+        return judges.load(settings.judges)
+    out = settings.out or place(model)
+    if settings.judge == "own" and (out / "judges.json").exists():
+        stored = judges.load(out)
+        asked = {"judge": "own", "data": str(images.folder), "steps": settings.judge_steps, "seed": settings.seed}
+        if asked.items() <= stored.about.items():
+            return stored
+    made = make_judges(settings.judge, images, model.config, settings.judge_steps, settings.seed)
+    judges.save(made, out)
+    return made
+
+
+def place(model: SmileModel) -> Path:
+    """Where results go by default: the run, but nothing is written beside the model that comes with the project."""
+    return runs.RUNS / "pretrained" if model.folder == runs.PRETRAINED else model.folder
+
+
+def judge(made: Judges, pictures: Pictures, smile: bool = True) -> Judged:
+    return Judged(
+        made.smile(pictures) if smile else np.full(len(pictures), np.nan),
+        made.describe(pictures),
+        made.attributes(pictures),
+        measures.energy(at_64(pictures)),
+    )
+
+
+def at_64(pictures: Pictures) -> Pictures:
+    """Pictures at 64 px, so that their sharpness can be compared."""
+    if pictures.shape[1] == 64:
+        return pictures
+    x = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 255
+    small = [torch.nn.functional.interpolate(some, (64, 64), mode="bilinear", antialias=True) for some in x.split(256)]
+    return to_uint8(torch.cat(small))
+
+
+# a CVAE: degrees asked for
+
+
+def conditional(bench: Bench, found: Evaluation) -> None:
+    """All that has to do with a degree of smile."""
+    faces, sweeps = judged_samples(bench)
+    inside = np.stack([faces[c].smile[: bench.identities] for c in INSIDE], 1)  # (N, 9)
+    found.figures["control"] = control(inside, sweeps, faces, bench)
+    found.figures["calibration"] = calibration(inside, bench)
+    found.by_degree.extend(degree_rows(faces, bench))
+    found.figures["diversity"] = diversity(faces, found.by_degree, bench)
+    found.figures["realism"] = worst(found.by_degree)
+    found.figures["edits"] = edits(bench)
+    found.figures["leakage"] = leakage(faces, bench)
+    found.curves["sweep_degrees"] = list(SWEEP)
+    found.curves["sweeps"] = np.round(sweeps, 3).tolist()
+
+
+def judged_samples(bench: Bench) -> tuple[dict[float, Judged], Floats]:
+    """What is read in samples at `DEGREES`, and the smiles (N, 13) read in the identities along `SWEEP`.
+
+    As many faces as there are real ones at the degrees of `REALISM`, fewer at the others.
+    """
+    most = len(bench.real.energy)
+    z = bench.model.identities(max(most, bench.identities), bench.seed)
+    faces: dict[float, Judged] = {}
+    read: dict[float, Floats] = {}
+    for c in progress(sorted({*DEGREES, *SWEEP}), "judging", unit="degree"):
+        count = most if c in REALISM else min(most, MOST_SPREAD) if c in DEGREES else 0
+        pictures = to_uint8(bench.model.decode(bench.model.at(z[: max(count, bench.identities)], c)).cpu())
+        if count:
+            faces[c] = judge(bench.judges, pictures)
+            read[c] = faces[c].smile
+        else:
+            read[c] = bench.judges.smile(pictures)
+    return faces, np.stack([read[c][: bench.identities] for c in SWEEP], 1)
+
+
+def control(inside: Floats, sweeps: Floats, faces: dict[float, Judged], bench: Bench) -> dict[str, Figure]:
+    """Whether the smile that is read follows the one asked for, over N identities.
+
+    The ceiling of the rank correlation is a perfect model's, read with the error that this judge has on real faces
+    (which holds the labels' own error, so that it can be passed). A sweep counts as monotone if it never falls by more
+    than 2 sqrt(2) of the judge's noise, the standard deviation of what it reads in one face moved by a pixel: nearly
+    three standard deviations of a difference of two readings. The floor is that of sweeps in random order.
+    """
+    count, degrees = len(inside), np.array(INSIDE)
+    asked = np.broadcast_to(degrees, inside.shape)
+    random = np.random.default_rng(0)
+    perfect = measures.spearman(asked + random.normal(0, bench.judges.smile_error, asked.shape), asked)
+    tolerance = 2 * math.sqrt(2) * float(bench.judges.about["smile_noise"])
+    shuffled = random.permuted(sweeps, axis=1)
+    one = {c: faces[c].smile[: bench.identities] for c in (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0)}
+    up, down = (np.stack([one[s * c] for c in (1.0, 2.0, 3.0)], 1) for s in (1, -1))
+    outward = np.array([1.0, 2.0, 3.0])
+
+    def outside(i: NDArray[np.intp]) -> float:
+        return (measures.slope(up[i], outward) - measures.slope(down[i], outward)) / 2
+
+    everyone = np.arange(count)
+    figures = {
+        "rank correlation": Figure(
+            measures.spearman(inside, asked),
+            *interval(lambda i: measures.spearman(inside[i], asked[i]), count, 200),
+            0,
+            perfect,
+        ),
+        "slope inside": Figure(
+            measures.slope(inside, degrees), *interval(lambda i: measures.slope(inside[i], degrees), count), 0, 1
+        ),
+        "slope outside": Figure(outside(everyone), *interval(outside, count), 0, 1),
+        "largest step": Figure(
+            measures.largest_step(inside),
+            *interval(lambda i: measures.largest_step(inside[i]), count),
+            1 / (len(INSIDE) - 1),
+        ),
+        "monotone": Figure(
+            measures.monotone_share(sweeps, tolerance),
+            *interval(lambda i: measures.monotone_share(sweeps[i], tolerance), count),
+            measures.monotone_share(shuffled, tolerance),
+            1,
+        ),
+        "monotone, no fall at all": Figure(
+            measures.monotone_share(sweeps),
+            *interval(lambda i: measures.monotone_share(sweeps[i]), count),
+            measures.monotone_share(shuffled),
+            1,
+        ),
+        "rise from 1 to 3": mean_figure(one[3.0] - one[1.0], 0),
+        "fall from -1 to -3": mean_figure(one[-1.0] - one[-3.0], 0),
+    }
+    figures |= {f"read at {c:+.0f}": mean_figure(values) for c, values in one.items()}
+    return {name: Figure(**(asdict(f) | {"count": count})) for name, f in figures.items()}
+
+
+def mean_figure(values: Floats, floor: float | None = None, ceiling: float | None = None, unit: str = "") -> Figure:
+    """The mean of values (N,)."""
+    low, high = interval(lambda i: float(values[i].mean()), len(values))
+    return Figure(float(values.mean()), low, high, floor, ceiling, len(values), unit)
+
+
+def calibration(inside: Floats, bench: Bench) -> dict[str, Figure]:
+    """Error of the mapped reading from the degree asked for; its floor is the judge's error on real faces."""
+    errors = inside - np.array(INSIDE)
+    low, high = interval(lambda i: measures.rms(errors[i]), len(errors))
+    floor = bench.judges.smile_error
+    return {
+        "error inside, rms": Figure(measures.rms(errors), low, high, floor, None, len(errors)),
+        "mean error inside": mean_figure(errors.mean(1), 0, 0),
+    }
+
+
+def degree_rows(faces: dict[float, Judged], bench: Bench) -> list[dict[str, Figure]]:
+    """What depends on the degree, a row each."""
+    rows = []
+    for c, judged in progress(sorted(faces.items()), "measuring", unit="degree"):
+        row = {"degree": Figure(c), "read": mean_figure(judged.smile[: bench.identities])}
+        row["spread"] = share(judged, bench)
+        row["energy"] = sharpness(judged, bench)
+        if c in REALISM:
+            row |= realism(judged, bench)
+        rows.append(row)
+    return rows
+
+
+def share(judged: Judged, bench: Bench) -> Figure:
+    """Mean distance between two faces as a share of real faces'."""
+    real = measures.spread(measures.distances(bench.real.descriptors))
+    apart = measures.distances(judged.descriptors[:MOST_SPREAD])
+    value = measures.spread(apart)
+    low, high = interval(lambda i: measures.spread(apart, i), len(apart), centred=value)
+    return Figure(value / real, low / real, high / real, None, 1, len(apart))
+
+
+def sharpness(judged: Judged, bench: Bench) -> Figure:
+    """High-frequency energy as a share of real faces'."""
+    return mean_figure(judged.energy / bench.real.energy.mean(), None, 1)
+
+
+def realism(judged: Judged, bench: Bench) -> dict[str, Figure]:
+    """Frechet distance to as many real faces, on principal components of the real descriptors, and over its floor."""
+    mean, axes = measures.principal_components(bench.real.descriptors)
+    real, made = (bench.real.descriptors - mean) @ axes, (judged.descriptors - mean) @ axes
+    value = measures.frechet(made, real)
+    floor = measures.frechet_floor(real, len(made))
+    low, high = interval(lambda i: measures.frechet(made[i], real), len(made), 100, centred=value)
+    figures = {
+        "frechet": Figure(value, low, high, floor, None, len(made)),
+        "frechet / floor": Figure(value / floor, low / floor, high / floor, 1, None, len(made)),
+    }
+    return figures | {"energy": sharpness(judged, bench)}
+
+
+def diversity(faces: dict[float, Judged], rows: list[dict[str, Figure]], bench: Bench) -> dict[str, Figure]:
+    """The least spread inside [-1, 1], and how much of it is left at +-3."""
+    inside = [row["spread"] for row in rows if abs(row["degree"].value) <= 1]
+    apart = {c: measures.distances(faces[c].descriptors[:MOST_SPREAD]) for c in (-3.0, -0.5, 0.5, 3.0)}
+
+    def ratio(i: NDArray[np.intp] | None = None) -> float:
+        spread = {c: measures.spread(d, i) for c, d in apart.items()}
+        return (spread[-3.0] + spread[3.0]) / (spread[-0.5] + spread[0.5])
+
+    count = len(apart[3.0])
+    low, high = interval(ratio, count, centred=ratio())
+    return {
+        "least share of real inside": min(inside, key=lambda f: f.value),
+        "spread at ±3 over at ±0.5": Figure(ratio(), low, high, None, 1, count),
+    }
+
+
+def worst(rows: list[dict[str, Figure]]) -> dict[str, Figure]:
+    """The least real degrees inside [-1, 1]."""
+    inside = [row for row in rows if abs(row["degree"].value) <= 1]
+    energies = [row["energy"] for row in inside]
+    multiples = [row["frechet / floor"] for row in inside if "frechet / floor" in row]
+    frechets = [row["frechet"] for row in inside if "frechet" in row]
+    return {
+        "largest frechet inside": max(frechets, key=lambda f: f.value),
+        "largest frechet / floor inside": max(multiples, key=lambda f: f.value),
+        "least energy inside": min(energies, key=lambda f: f.value),
+        "most energy inside": max(energies, key=lambda f: f.value),
+    }
+
+
+def edits(bench: Bench) -> dict[str, Figure]:
+    """Real faces with their smile changed by +-0.7: does it move so, and are they still found among all of them?"""
+    pictures = bench.pictures[bench.gallery]
+    originals, before = bench.real.descriptors[bench.gallery], bench.real.smile[bench.gallery]
+    moves, apart, found = [], [], []
+    for shift in (SHIFT, -SHIFT):
+        edited = to_uint8(bench.model.edit(to_tensor(pictures, bench), shift=shift).cpu())
+        descriptors = bench.judges.describe(edited)
+        moves.append((bench.judges.smile(edited) - before) * np.sign(shift))
+        apart.append(np.linalg.norm(descriptors - originals, axis=1))
+        found.append(measures.top_1(descriptors, originals))
+    move, distance, again = (np.stack(x, 1).astype(float) for x in (moves, apart, found))  # (N, 2)
+    count = len(move)
+    low, high = interval(lambda i: float(np.median(move[i])), count)
+    nudged = bench.judges.describe(moved(pictures, 0, 1))
+    return {
+        "right way": mean_figure((move > 0).mean(1), 0.5, 1),
+        "median move": Figure(float(np.median(move)), low, high, 0, SHIFT, count),
+        "descriptor distance": mean_figure(distance.mean(1), *distance_bounds(nudged, originals)),
+        "found again": mean_figure(again.mean(1), 1 / count, 1),
+    }
+
+
+def distance_bounds(nudged: Floats, originals: Floats) -> tuple[float, float]:
+    """Distance of a picture from itself moved by a pixel, and between two persons."""
+    floor = float(np.linalg.norm(nudged - originals, axis=1).mean())
+    return floor, measures.spread(measures.distances(originals))
+
+
+def leakage(faces: dict[float, Judged], bench: Bench) -> dict[str, Figure]:
+    """What else changes with the smile, per degree of it inside [-1, 1], and the same slope over real faces.
+
+    Real faces' slope is on the smile that is read in them. `smile told by mu`: R^2 of a cross-validated ridge
+    regression of that smile on the encoder's mean; `by mu without it`: after it was moved to degree 0.
+    """
+    figures: dict[str, Figure] = {}
+    degrees, real = np.array(INSIDE), bench.real
+    for name, values in real.attributes.items():
+        unit = "years per degree" if name == "age" else "per degree"
+        said = np.stack([faces[c].attributes[name][: bench.identities] for c in INSIDE], 1)  # (N, 9)
+        figures[name] = mean_figure((said - said.mean(1, keepdims=True)) @ degrees / (degrees @ degrees), 0, 0, unit)
+        slopes = interval(lambda i, v=values: slope_on(real.smile[i], v[i]), len(values))  # type: ignore[misc]
+        figures[f"{name}, real faces"] = Figure(
+            slope_on(real.smile, values), *slopes, count=len(values), unit=figures[name].unit
+        )
+    mu = torch.cat([bench.model.encode(x) for x in batches(bench)])
+    for name, z in (("smile told by mu", mu), ("smile told by mu without it", bench.model.at(mu, 0.0))):
+        said = held_out(z.cpu().double().numpy(), real.smile)
+        low, high = interval(lambda i, s=said: measures.explained(s[i], real.smile[i]), len(said))  # type: ignore[misc]
+        figures[name] = Figure(measures.explained(said, real.smile), low, high, 0, 1, len(said), "R²")
+    return figures
+
+
+def slope_on(x: Floats, y: Floats) -> float:
+    return float(np.cov(x, y)[0, 1] / x.var(ddof=1))
+
+
+def held_out(features: Floats, values: Floats, folds: int = 5) -> Floats:
+    """What a ridge regression on the other folds says of each: (N, F), (N,) -> (N,)."""
+    fold = np.random.default_rng(0).permutation(len(values)) % folds
+    said = np.empty(len(values))
+    for k in range(folds):
+        said[fold == k], _ = ridge(features[fold != k], values[fold != k], features[fold == k])
+    return said
+
+
+# every model
+
+
+def reconstruction(bench: Bench, curves: dict[str, Any]) -> dict[str, Figure]:
+    """Unseen faces through the model and back."""
+    made = np.concatenate([to_uint8(bench.model.decode(bench.model.encode(x)).cpu()) for x in batches(bench)])
+    psnr = measures.psnr(made, bench.pictures)
+    curves["psnr"] = np.round(psnr, 2).tolist()
+    originals = bench.real.descriptors[bench.gallery]
+    descriptors = bench.judges.describe(made[bench.gallery])
+    nudged = bench.judges.describe(moved(bench.pictures[bench.gallery], 0, 1))
+    apart = np.linalg.norm(descriptors - originals, axis=1)
+    found = measures.top_1(descriptors, originals).astype(float)
+    return {
+        "PSNR": mean_figure(psnr, unit="dB"),
+        "SSIM": mean_figure(measures.ssim(made, bench.pictures), 0, 1),
+        "descriptor distance": mean_figure(apart, *distance_bounds(nudged, originals)),
+        "found again": mean_figure(found, 1 / len(found), 1),
+    }
+
+
+def to_tensor(pictures: Pictures, bench: Bench) -> torch.Tensor:
+    """(N, S, S, 3) uint8 -> (N, 3, S, S) in [0, 1], where the model is."""
+    x = torch.from_numpy(np.array(pictures)).to(bench.model.latent.mean.device)
+    return x.permute(0, 3, 1, 2).float().div_(255)
+
+
+def batches(bench: Bench) -> Iterator[torch.Tensor]:
+    return (to_tensor(bench.pictures[at : at + 256], bench) for at in range(0, len(bench.pictures), 256))

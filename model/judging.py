@@ -1,0 +1,147 @@
+"""Judges are made here: own ones trained, any brought to the scale of the labels and examined on faces unseen."""
+
+from dataclasses import asdict
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from data import ImageSet, is_validation
+from model import faceapi
+from model.devices import best_device
+from model.folds import judge_labels
+from model.judge_nets import FEMALE, SIZE, known_attributes, train_trunk, written
+from model.judges import FEWEST_LABELS, Judges, OwnNets, Pictures, Source
+from model.measures import Floats, area_under_curve, calibrated_error, calibration, top_1
+from model.reader import agreement, fit_ridge
+from shell import UserError
+
+Kind = Literal["own", "face-api"]
+MOST_TAUGHT = 2000  # faces of known truth that teach the judge of smiles
+FEWEST_KNOWN = 100
+FEATURE_VARIANCE = 100.0  # of all features together: where the ridge's penalties make a difference
+GALLERY = 185  # faces among which one is to be found again
+
+
+def make_judges(kind: Kind, images: ImageSet, config: dict[str, Any], steps: int, seed: int) -> Judges:
+    """Judges for a run with this config (the model's, for its smile reader's labels) on an image set.
+
+    Raises
+    ------
+    UserError
+        face-api cannot be fetched, or what the judge of smiles reads does not rise with the labels.
+    """
+    pictures, names = images.pictures(SIZE)
+    labels = images.labels().set_index("image")["smile"].reindex(names).to_numpy(float)
+    metadata = images.metadata().set_index("image").reindex(names)
+    about: dict[str, Any] = {"judge": kind, "data": str(images.folder), "seed": seed, "warnings": []}
+    source: Source
+    if kind == "face-api":
+        source = faceapi.FaceApi(faceapi.fetch())
+        labelled = np.flatnonzero(np.isfinite(labels))
+        readings = source.happiness(pictures[labelled])
+    else:
+        train = np.flatnonzero([not is_validation(name) for name in names])
+        attributes = known_attributes(metadata)
+        trunk = train_trunk(pictures, train, metadata, attributes, steps=steps, seed=seed, device=best_device())
+        source = OwnNets(trunk, attributes)
+        about |= {"steps": steps, "attributes": [asdict(a) for a in attributes]}
+        labelled, readings = teach_smile(source, pictures, names, labels, metadata, config, about)
+    if len(labelled) >= FEWEST_LABELS:
+        about |= on_label_scale(readings, labels[labelled], images)
+    judges = Judges(source, about)
+    examine(judges, pictures, np.flatnonzero([is_validation(name) for name in names]), metadata)
+    return judges
+
+
+def teach_smile(
+    nets: OwnNets,
+    pictures: Pictures,
+    names: list[str],
+    labels: Floats,
+    metadata: pd.DataFrame,
+    config: dict[str, Any],
+    about: dict[str, Any],
+) -> tuple[NDArray[np.intp], Floats]:
+    """Fit the ridge of `nets`; returns which labelled faces were read unseen, and these readings.
+
+    Where the truth is known (`true_smile`), it teaches, on training faces without a label; else labels do, as far as
+    `judge_labels` leaves them, and the readings are those of a 10-fold cross-validation.
+    """
+    labelled = np.flatnonzero(np.isfinite(labels))
+    truth = metadata["true_smile"].to_numpy(float) if "true_smile" in metadata else np.full(len(names), np.nan)
+    free = np.array([not is_validation(name) for name in names]) & np.isfinite(truth) & ~np.isfinite(labels)
+    if free.sum() >= FEWEST_KNOWN:
+        taught = np.flatnonzero(free)[:MOST_TAUGHT]
+        about["taught_by"] = {"truth": len(taught)}
+        nets.ridge = fit_smile(nets.smile_features(pictures[taught]), truth[taught])
+        return labelled, nets.happiness(pictures[labelled]) if len(labelled) else np.empty(0)
+    if len(labelled) < FEWEST_LABELS:
+        return labelled[:0], np.empty(0)
+    mine, warning = judge_labels([names[i] for i in labelled], config)
+    if warning:
+        about["warnings"].append(warning)
+    taught = labelled[mine]
+    about["taught_by"] = {"labels": len(taught)}
+    features = nets.smile_features(pictures[taught])
+    nets.ridge = fit_smile(features, labels[taught])
+    return taught, cross_validated(features, labels[taught])
+
+
+def fit_smile(features: Floats, smiles: Floats) -> torch.Tensor:
+    """Weights of features (n, F), then the offset: (F + 1,)."""
+    scale = np.sqrt(FEATURE_VARIANCE / features.var(0).sum())
+    weights, offset, _ = fit_ridge(features * scale, smiles)
+    return torch.tensor(np.append(weights * scale, offset))
+
+
+def cross_validated(features: Floats, smiles: Floats, folds: int = 10) -> Floats:
+    """What `fit_smile` on the other folds reads in each face: (n, F), (n,) -> (n,)."""
+    fold = np.random.default_rng(0).permutation(len(smiles)) % folds
+    said = np.empty(len(smiles))
+    for k in range(folds):
+        ridge = fit_smile(features[fold != k], smiles[fold != k]).numpy()
+        said[fold == k] = features[fold == k] @ ridge[:-1] + ridge[-1]
+    return said
+
+
+def on_label_scale(readings: Floats, labels: Floats, images: ImageSet) -> dict[str, Any]:
+    """The map of readings (n,) to the scale of the labels (n,), its error, and how far the two agree."""
+    a, b = calibration(readings, labels)
+    if not b > 0:
+        raise UserError(f"{images.folder}: the judge's readings do not rise with the labels; it cannot judge smiles.")
+    figures = {"labels": len(labels), **agreement("smile", (readings - a) / b, labels)}
+    return {"map": [a, b], "smile_error": calibrated_error(readings, labels), "validation": figures}
+
+
+def examine(judges: Judges, pictures: Pictures, kept: NDArray[np.intp], metadata: pd.DataFrame) -> None:
+    """Add to `judges.about` how good they are on validation faces `kept`.
+
+    `retrieval`: share of 185 faces found again mirrored, moved by two pixels and darker by a tenth. `smile_noise`:
+    standard deviation of what is read in one face when it is moved by one pixel, which changes no smile.
+    """
+    figures: dict[str, float] = judges.about.setdefault("validation", {})
+    some = kept[:GALLERY]
+    if len(some) > 1:
+        changed = (moved(pictures[some], 2, 2)[:, :, ::-1] * 0.9).astype(np.uint8)
+        figures["retrieval"] = float(top_1(judges.describe(changed), judges.describe(pictures[some])).mean())
+        figures["retrieval_faces"] = len(some)
+    if judges.about.get("map") and len(some):
+        nudged = [judges.smile(moved(pictures[some], *by)) for by in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))]
+        judges.about["smile_noise"] = float(np.sqrt(np.var(nudged, axis=0, ddof=1).mean()))
+    said = judges.attributes(pictures[kept[:2000]]) if len(kept) else {}
+    known = metadata.iloc[kept[:2000]]
+    if "age" in said and "age" in known:
+        figures["age_error_years"] = float(np.nanmean(np.abs(said["age"] - known["age"].to_numpy(float))))
+    if "p(female)" in said and "gender" in known:
+        female = np.array([written(value).lower() in FEMALE for value in known["gender"]])
+        figures["female_area_under_curve"] = area_under_curve(said["p(female)"], female)
+
+
+def moved(pictures: Pictures, down: int, right: int) -> Pictures:
+    """Pictures (N, S, S, 3) moved by whole pixels, the border repeated."""
+    rows = np.clip(np.arange(pictures.shape[1]) - down, 0, pictures.shape[1] - 1)
+    columns = np.clip(np.arange(pictures.shape[2]) - right, 0, pictures.shape[2] - 1)
+    return np.asarray(pictures)[:, rows][:, :, columns]
