@@ -3,6 +3,7 @@
 python -m model.sample --smile -3              # a grid of 64 faces
 python -m model.sample --smile -1 0 1          # a grid per degree, and a strip: one identity per row
 python -m model.sample --smile 0.5 --separate  # also each face as a file, with a manifest
+python -m model.sample --calibrated data/stimuli --smile 0.5   # a degree as people see it
 """
 
 import math
@@ -11,10 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import shell
+from data.calibration import calibration_of
 from shell import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    import pandas as pd
 
     from model.pictures import Pictures
     from model.runs import SmileModel
@@ -35,7 +39,9 @@ class Settings:
     run: Path | None = None
     """Folder of the run; by default the newest finished CVAE in runs/, else the model in model/pretrained/."""
     out: Path | None = None
-    """Folder for the pictures; by default RUN/samples."""
+    """Folder for the pictures; by default RUN/samples, with --calibrated RUN/samples/perceived."""
+    calibrated: Path | None = None
+    """A stimulus set of this model that people have judged: --smile is then a degree as people see it."""
     separate: bool = False
     """Write each face as a file of its own, and manifest.csv."""
 
@@ -45,26 +51,36 @@ def main(settings: Settings) -> None:
         raise UserError(f"--count {settings.count} --seed {settings.seed}: expected at least 1, and 0 or more.")
     if not all(map(math.isfinite, settings.smile)):
         raise UserError(f"--smile {' '.join(map(str, settings.smile))}: expected finite numbers.")
+    if settings.calibrated is not None and not settings.smile:
+        raise UserError("--calibrated: expected --smile with the degrees that people are to see.")
     import numpy as np
 
     from model import pictures, runs
 
     model = runs.load(settings.run)
     print(f"model: {model.folder}")
-    if any(abs(smile) > 1 for smile in settings.smile):
-        print("note: degrees outside [-1, 1] go beyond what people's labels cover; the model extrapolates.")
-    out = settings.out or default_out(model)
     degrees: tuple[float | None, ...] = tuple(dict.fromkeys(settings.smile)) or (None,)
-    faces = {c: pictures.to_uint8(model.sample(c, settings.count, settings.seed)) for c in degrees}
+    asked = {c: c for c in degrees}
+    what, out = "smile", settings.out or default_out(model)
+    if settings.calibrated is not None:
+        calibration = calibration_of(settings.calibrated, model.hash)
+        asked = {c: calibration.to_asked(c) for c in settings.smile}
+        what, out = "perceived", settings.out or out / "perceived"
+        print(f"asked of the model: {', '.join(f'{asked[c]:+.2f} for {c:+.2f}' for c in settings.smile)}")
+        if calibration.simulated:
+            print("note: the calibration is by simulated subjects; it says nothing about people.")
+    if any(c is not None and abs(c) > 1 for c in asked.values()):
+        print("note: degrees outside [-1, 1] go beyond what people's labels cover; the model extrapolates.")
+    faces = {c: pictures.to_uint8(model.sample(asked[c], settings.count, settings.seed)) for c in degrees}
     for smile, some in faces.items():
-        name, title = ("faces", "") if smile is None else (folder_name(smile), f"smile {pictures.degree(smile)}")
+        name, title = ("faces", "") if smile is None else (folder_name(smile), f"{what} {pictures.degree(smile)}")
         print(f"wrote {pictures.save(pictures.grid(some, title=title), out / f'{name}.png')}")
     if len(degrees) > 1:
         rows = [np.stack([faces[c][i] for c in degrees]) for i in range(min(STRIP_ROWS, settings.count))]
         sheet = pictures.strip(rows, [pictures.degree(c) for c in degrees if c is not None])
         print(f"wrote {pictures.save(sheet, out / 'strip.png')}")
     if settings.separate:
-        print(f"wrote {write_separately(faces, out, settings.seed, model.hash)}")
+        print(f"wrote {write_separately(faces, asked, out, settings.seed, model.hash)}")
     else:
         print("Next: the same with --separate writes each face as a file of its own, with a manifest.")
 
@@ -80,23 +96,41 @@ def default_out(model: "SmileModel") -> Path:
     return (runs.RUNS if model.folder == runs.PRETRAINED else model.folder) / "samples"
 
 
-def write_separately(faces: "Mapping[float | None, Pictures]", out: Path, seed: int, model_hash: str) -> Path:
-    """Each face as OUT/0000.png, or OUT/smile_0.50/0000.png where there are several degrees; returns the manifest."""
-    import pandas as pd
+def write_separately(
+    faces: "Mapping[float | None, Pictures]",
+    asked: "Mapping[float | None, float | None]",
+    out: Path,
+    seed: int,
+    model_hash: str,
+) -> Path:
+    """Each face as OUT/0000.png, or OUT/smile_0.50/0000.png where there are several degrees; returns the manifest.
+
+    Its column `smile` is what the model was asked for; where that is not the key of `faces`, `perceived` has the key.
+    """
     from PIL import Image
 
     from model import pictures
 
-    rows = []
+    rows: list[tuple[str, float | None, int | str, int | None, str]] = []
     for smile, some in faces.items():
         folder = out if len(faces) == 1 else out / folder_name(smile or 0.0)
         for identity, face in enumerate(some):
             path = pictures.save(Image.fromarray(face), folder / f"{identity:04d}.png")
-            rows.append((path.relative_to(out).as_posix(), smile, identity, seed, model_hash))
-    manifest = out / "manifest.csv"
-    with shell.whole_file(manifest) as aside:
-        pd.DataFrame(rows, columns=["file", "smile", "identity", "seed", "model"]).to_csv(aside, index=False)
-    return manifest
+            rows.append((path.relative_to(out).as_posix(), asked[smile], identity, seed, model_hash))
+    table = manifest(rows)
+    if any(asked[smile] != smile for smile in faces):
+        table["perceived"] = [smile for smile, some in faces.items() for _ in some]
+    path = out / "manifest.csv"
+    with shell.whole_file(path) as aside:
+        table.to_csv(aside, index=False)
+    return path
+
+
+def manifest(rows: "Iterable[tuple[str, float | None, int | str, int | None, str]]") -> "pd.DataFrame":
+    """What each file of synthetic faces shows: its name, degree, identity, seed, and the hash of the model."""
+    import pandas as pd
+
+    return pd.DataFrame(rows, columns=["file", "smile", "identity", "seed", "model"])
 
 
 if __name__ == "__main__":

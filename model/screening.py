@@ -1,0 +1,118 @@
+"""Which of a model's faces are good enough to be shown to people, by judges that took no part in its training.
+
+A person who does not exist is left out whose smile is read far from the asked degree, whose read smile falls where the
+asked one grows, who lies apart from what the model usually makes, or who looks like one that is already in the set.
+What is usual and what is alike is learned from the model's own samples.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pictures = NDArray[np.uint8]  # (..., S, S, 3)
+Floats = NDArray[np.float64]
+
+FAR = 2.0  # a read degree further from the asked one, in standard deviations of the reading, is a failure
+NEIGHBOURS = 5
+ODD = 3.0  # robust standard deviations above the usual distance to the neighbours
+
+OFF, FALLS, APART, ALIKE = "smile read far off", "smile not monotone", "unlike other faces", "near-duplicates"
+
+
+class Judges(Protocol):
+    """What `model.judges` gives."""
+
+    @property
+    def smile_error(self) -> float: ...
+
+    def smile(self, pictures: Pictures) -> Floats: ...
+
+    def describe(self, pictures: Pictures) -> Floats: ...
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What the model's own samples look like to a judge: R of them."""
+
+    descriptors: Floats
+    """(R, D) unit length, of persons."""
+    apart: float
+    """A person further from the nearest of them is an outlier."""
+    alike: float
+    """Two persons nearer to each other are near-duplicates."""
+
+
+@dataclass
+class Screening:
+    """Takes persons in the order in which they are drawn, and remembers those that passed."""
+
+    judges: Judges
+    usual: Usual
+    asked: Floats
+    """(K,) degrees."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """How many, by reason."""
+    passed: list[Floats] = field(default_factory=list)
+    """Descriptors (K, D) of those in the set."""
+
+    def passes(self, faces: Pictures) -> bool:
+        """Whether a person, (K, S, S, 3) at the asked degrees, joins the set."""
+        descriptors = self.judges.describe(faces)
+        reason = failure(self.judges.smile(faces), self.asked, self.judges.smile_error)
+        if (
+            reason is None
+            and neighbour_distance(person(descriptors[None]), self.usual.descriptors)[0] > self.usual.apart
+        ):
+            reason = APART
+        if reason is None and any(distance(descriptors, other) < self.usual.alike for other in self.passed):
+            reason = ALIKE
+        if reason is not None:
+            self.left_out[reason] += 1
+            return False
+        self.passed.append(descriptors)
+        return True
+
+
+def failure(read: Floats, asked: Floats, error: float) -> str | None:
+    """Why the read degrees (K,) of a person at the `asked` ones (K,) will not do, or None.
+
+    `error` is the standard deviation of a reading. Labels, and so readings, end at -1 and 1: a degree asked beyond is
+    read well enough there.
+    """
+    if not (np.abs(np.clip(read, -1, 1) - np.clip(asked, -1, 1)) <= FAR * error).all():  # NaN is far off too
+        return OFF
+    return FALLS if (np.diff(read[np.argsort(asked)]) < 0).any() else None
+
+
+def learn_usual(samples: Floats, sterner: Floats, happier: Floats) -> Usual:
+    """`Usual` from descriptors of R samples: (R, K, D) at the asked degrees, and (R, D) at two that lie apart.
+
+    Outliers are more than 3 robust standard deviations further from their 5 nearest neighbours than is usual (Ramaswamy
+    et al., 2000). Two persons are alike who differ less than one person does at two degrees, in the median.
+    """
+    persons = person(samples)
+    usual = neighbour_distance(persons, persons, itself=1)
+    middle = np.median(usual)
+    deviation = 1.4826 * np.median(np.abs(usual - middle))
+    return Usual(persons, float(middle + ODD * deviation), float(np.median(np.linalg.norm(sterner - happier, axis=-1))))
+
+
+def person(descriptors: Floats) -> Floats:
+    """(N, K, D) of pictures -> (N, D) of persons, unit length."""
+    mean = descriptors.mean(1)
+    found: Floats = mean / np.linalg.norm(mean, axis=-1, keepdims=True)
+    return found
+
+
+def distance(one: Floats, other: Floats) -> float:
+    """Between two persons (K, D): the mean over the degrees."""
+    return float(np.linalg.norm(one - other, axis=-1).mean())
+
+
+def neighbour_distance(descriptors: Floats, among: Floats, itself: int = 0) -> Floats:
+    """(N,) mean distance to the nearest of `among`; `itself` is 1 where they are the same persons."""
+    distances = np.linalg.norm(descriptors[:, None] - among, axis=-1)
+    return np.asarray(np.sort(distances, axis=1)[:, itself : itself + NEIGHBOURS].mean(1))

@@ -1,0 +1,271 @@
+"""Make a stimulus set: people who do not exist, each at several degrees of smile, ready for the annotator.
+
+    python -m model.stimuli --identities 40 --smiles -1 -0.5 0 0.5 1 --out data/stimuli
+    python -m model.stimuli --match-luminance --out data/even      # one mean luminance and contrast for all
+    python -m model.stimuli --calibrated data/stimuli --smiles -0.5 0.5 --out data/graded   # degrees as people see them
+
+The set holds images/, metadata.csv (who, which degree, what a judge reads), set.json, conditions.csv for PsychoPy and
+overview.png. People's answers to it become its calibration: `python -m annotator`, then `python -m labeling.build`.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import shell
+from data.calibration import ASKED, IDENTITY, MADE_BY, MODEL, calibration_of
+from data.images import describe, read_about
+from data.sources import new_pictures, put_labels_aside, recorded_by_people
+from shell import UserError, progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from model.runs import SmileModel
+    from model.screening import Floats, Judges, Screening
+
+    Faces = NDArray[np.uint8]  # (I, K, S, S, 3)
+
+MOST_DRAWN = 10  # times the wanted identities; a model that needs more has another problem
+TOGETHER = 16  # identities that are decoded and judged at a time
+SAMPLES = 128  # from which is learned what the model's faces look like
+SAMPLES_SEED = 2**31 - 1
+ANNOTATOR_SHOWS = 200  # its default --limit
+Z = 1.645  # of a 90 % interval
+SHOWN = 8  # identities in overview.png
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Make a stimulus set: people who do not exist, each at several degrees of smile."""
+
+    identities: int = 40
+    """How many people."""
+    smiles: tuple[float, ...] = (-1.0, -0.5, 0.0, 0.5, 1.0)
+    """Degrees of smile, each person at all of them."""
+    out: Path = Path("data/stimuli")
+    """The image set to make."""
+    run: Path | None = None
+    """Folder of the run; by default the newest finished CVAE in runs/, else the model in model/pretrained/."""
+    seed: int = 0
+    """Of the identities; number i of a seed is the same person as in model.sample."""
+    match_luminance: bool = False
+    """Give all faces one mean luminance and one contrast."""
+    calibrated: Path | None = None
+    """A stimulus set of this model that people have judged: --smiles are degrees as people see them."""
+    screening: bool = True
+    """Leave out failures and near-duplicates, by the judges of the run's evaluation."""
+    sessions: Path = Path("sessions")
+    """Where recordings lie; a set that people have judged is never replaced."""
+    force: bool = False
+    """Replace a stimulus set that exists, unless people have judged it."""
+
+
+def main(settings: Settings) -> None:
+    check(settings)
+    from model import runs
+
+    model = runs.load(settings.run)
+    print(f"model: {model.folder}")
+    asked = asked_degrees(settings, model.hash)
+    judges = open_judges(model, settings.screening)
+    with new_pictures(settings.out, settings.force) as images:
+        numbers, faces, left_out = draw(model, judges if settings.screening else None, asked, settings)
+        if settings.match_luminance:
+            from model.luminance import match
+
+            faces = match(faces.reshape(-1, *faces.shape[2:])).reshape(faces.shape)
+        rows = list(named(numbers, settings.smiles))
+        save(images, [row["image"] for row in rows], faces)
+        put_labels_aside(settings.out)
+    write_tables(settings, model, rows, asked, read_columns(judges, faces), left_out)
+    write_overview(settings, faces)
+    said = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
+    print(f"{len(numbers)} people at {len(asked)} degrees" + (f"; left out: {said}" if said else ""))
+    limit = f" --limit {len(rows)}" if len(rows) > ANNOTATOR_SHOWS else ""
+    print(f"Image set: {settings.out}\nNext: python -m annotator --subject me --data {settings.out}{limit}")
+
+
+def check(settings: Settings) -> None:
+    """Raise a UserError for settings that cannot be meant, and for a set that must stay, before any work is done."""
+    if settings.identities < 1 or settings.seed < 0:
+        asked = f"--identities {settings.identities} --seed {settings.seed}"
+        raise UserError(f"{asked}: expected at least 1, and 0 or more.")
+    smiles = settings.smiles
+    if not smiles or not all(map(math.isfinite, smiles)) or len(set(smiles)) < len(smiles):
+        raise UserError(f"--smiles {' '.join(map(str, smiles))}: expected finite numbers, each once.")
+    about = read_about(settings.out)
+    if about and about.get("source") != MADE_BY:
+        raise UserError(f"{settings.out}: holds pictures of another kind ({about.get('source')}); --out names another.")
+    recording = recorded_by_people(settings.out.resolve().name, settings.sessions)
+    if recording is not None and (settings.out / "images").exists():
+        raise UserError(
+            f"{settings.out}: people have judged this set ({recording}), so it stays as it is; --out names another."
+        )
+
+
+def asked_degrees(settings: Settings, model_hash: str) -> "Floats":
+    """(K,) what the model is asked for."""
+    import numpy as np
+
+    if settings.calibrated is None:
+        return np.array(settings.smiles)
+    calibration = calibration_of(settings.calibrated, model_hash)
+    return np.array([calibration.to_asked(smile) for smile in settings.smiles])
+
+
+def open_judges(model: "SmileModel", needed: bool) -> "Judges | None":
+    """The judges of the model's run; None where it has none and they are not `needed`."""
+    from model import judges
+
+    try:
+        return judges.load(model.folder)
+    except UserError as error:
+        if needed:
+            raise UserError(f"{error} --no-screening goes without.") from None
+        return None
+
+
+def draw(
+    model: "SmileModel", judges: "Judges | None", asked: "Floats", settings: Settings
+) -> "tuple[list[int], Faces, Counter[str]]":
+    """The first identities of the seed that pass: their numbers, their faces (I, K, S, S, 3), how many did not and why.
+
+    Raises
+    ------
+    UserError
+        Of ten times as many not enough pass.
+    """
+    import numpy as np
+
+    most = settings.identities * (1 if judges is None else MOST_DRAWN)
+    z = model.identities(most, settings.seed)
+    screening = None if judges is None else open_screening(model, judges, asked)
+    numbers: list[int] = []
+    faces = []
+    for first in progress(range(0, most, TOGETHER), "drawing", unit="batch"):
+        for i, person in enumerate(render(model, z[first : first + TOGETHER], asked), start=first):
+            if screening is None or screening.passes(person):
+                numbers.append(i)
+                faces.append(person)
+            if len(numbers) == settings.identities:
+                return numbers, np.stack(faces), Counter() if screening is None else screening.left_out
+    assert screening is not None
+    said = ", ".join(f"{count} {reason}" for reason, count in screening.left_out.most_common())
+    raise UserError(
+        f"{model.folder}: of {most} people drawn {len(numbers)} pass the screening, {settings.identities} are wanted "
+        f"(left out: {said}); --smiles nearer to 0 or --no-screening make a set."
+    )
+
+
+def render(model: "SmileModel", z: Any, asked: "Floats") -> "Faces":
+    """Identities z (I, Z) at the degrees `asked` (K,) -> (I, K, S, S, 3)."""
+    import numpy as np
+
+    from model.pictures import to_uint8
+
+    return np.stack([to_uint8(model.decode(model.at(z, float(degree))).cpu()) for degree in asked], 1)
+
+
+def open_screening(model: "SmileModel", judges: "Judges", asked: "Floats") -> "Screening":
+    """A screening that knows what samples of this model look like at the degrees `asked`."""
+    import numpy as np
+
+    from model.screening import Screening, learn_usual
+
+    z = model.identities(SAMPLES, SAMPLES_SEED)
+    described = [judges.describe(faces) for faces in render(model, z, asked).swapaxes(0, 1)]
+    sterner, happier = (judges.describe(render(model, z, np.array([degree]))[:, 0]) for degree in (-0.5, 0.5))
+    return Screening(judges, learn_usual(np.stack(described, 1), sterner, happier), asked)
+
+
+def named(numbers: Sequence[int], smiles: Sequence[float]) -> Iterator[dict[str, Any]]:
+    """Image, identity and degree of each picture, in the order of the faces."""
+    from model.pictures import degree
+
+    for number in numbers:
+        for smile in smiles:
+            yield {"image": f"{number:04d}_{degree(smile)}.png", IDENTITY: number, "smile": smile}
+
+
+def save(images: Path, names: Sequence[str], faces: "Faces") -> None:
+    """Write the faces (I, K, S, S, 3) as PNG, with fixed settings of its encoder."""
+    from PIL import Image
+
+    for name, face in zip(names, faces.reshape(-1, *faces.shape[2:]), strict=True):
+        Image.fromarray(face).save(images / name, optimize=False, compress_level=6)
+
+
+def read_columns(judges: "Judges | None", faces: "Faces") -> "dict[str, Floats]":
+    """What the judge reads in each face, and the 90 % interval of that reading; nothing without a judge."""
+    import numpy as np
+
+    if judges is None:
+        return {}
+    read = np.concatenate([judges.smile(person) for person in faces])
+    half = Z * judges.smile_error
+    columns = {"read_smile": read, "read_low": read - half, "read_high": read + half}
+    return {name: values.round(4) for name, values in columns.items()}
+
+
+def write_tables(
+    settings: Settings,
+    model: "SmileModel",
+    rows: Sequence[Mapping[str, Any]],
+    asked: "Floats",
+    read: "Mapping[str, Floats]",
+    left_out: Mapping[str, int],
+) -> None:
+    """conditions.csv, whose columns PsychoPy takes for variables, metadata.csv and set.json."""
+    import numpy as np
+    import pandas as pd
+
+    table = pd.DataFrame(rows)
+    path = settings.out / "conditions.csv"
+    with shell.whole_file(path) as aside:
+        conditions = table.assign(image_file="images/" + table["image"])[["image_file", IDENTITY, "smile"]]
+        conditions.to_csv(aside, index=False)
+    metadata = table[["image", IDENTITY]].assign(**{ASKED: np.tile(asked, settings.identities).round(6)})
+    if settings.calibrated is not None:
+        metadata["perceived_smile"] = table["smile"]
+    metadata = metadata.assign(**read, **{MODEL: model.hash, "seed": settings.seed})
+    about = {
+        "name": settings.out.resolve().name,
+        "source": MADE_BY,
+        "licence": licence(model.config),
+        "model": model.hash,
+        "seed": settings.seed,
+        "identities": settings.identities,
+        "degrees": list(settings.smiles),
+        "perceived": settings.calibrated is not None,
+        "luminance_matched": settings.match_luminance,
+        "screened": settings.screening,
+        "left_out": dict(left_out),
+    }
+    describe(settings.out, metadata, about)
+
+
+def licence(config: Mapping[str, Any]) -> str:
+    """What is known of the licence of a model's faces: that of the pictures it learned from."""
+    if "licence" in config:
+        return str(config["licence"])
+    about = read_about(Path(config["data"]))
+    if "licence" not in about:
+        return "unknown"
+    return f"that of the pictures the model learned from ({about['name']}): {about['licence']}"
+
+
+def write_overview(settings: Settings, faces: "Faces") -> None:
+    """overview.png: the first identities, one per row."""
+    from model import pictures
+
+    sheet = pictures.strip(list(faces[:SHOWN]), [pictures.degree(smile) for smile in settings.smiles])
+    pictures.save(sheet, settings.out / "overview.png")
+
+
+if __name__ == "__main__":
+    shell.run(main, Settings)

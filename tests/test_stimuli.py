@@ -1,0 +1,361 @@
+"""Stimulus sets: the same bytes for the same seed, faces that a judge lets pass, sets that stay where people judged."""
+
+import json
+import keyword
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+import data
+import sessions
+from data.calibration import read_calibration, write_calibration
+from model import judges, runs, sample, stimuli
+from model.cvae import CVAE
+from model.latent import Latent
+from model.luminance import face_oval, match, moments
+from model.pictures import to_uint8
+from model.screening import ALIKE, APART, FALLS, OFF, failure, learn_usual, neighbour_distance
+from model.stimuli import Settings, main
+from shell import UserError
+from tests.test_calibration import CALIBRATION
+
+SIZE, Z = 16, 8
+SMALL = Settings(identities=3, smiles=(-1.0, 0.0, 1.0), run=Path("runs/tiny"), screening=False)
+
+
+@pytest.fixture(autouse=True)
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An untrained model in runs/tiny of the working folder: faces of noise, but a model."""
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    network = CVAE(SIZE, Z, width=16)
+    one = torch.eye(Z)
+    folder = Path("runs/tiny")
+    folder.mkdir(parents=True)
+    runs.save_model(folder, network, Latent(torch.zeros(Z), one, one[:1].clone(), torch.zeros(1), one[:, :1].clone()))
+    config = {"size": SIZE, "latent": Z, "width": 16, "kind": "cvae", "data": "data/faces", "finished": True}
+    runs.write_config(folder, config)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# ---- the set
+
+
+def test_the_same_seed_makes_the_same_bytes() -> None:
+    for place in ("here", "there"):
+        main(replace(SMALL, out=Path(place) / "stimuli", match_luminance=True))
+    here, there = contents(Path("here/stimuli")), contents(Path("there/stimuli"))
+    assert here == there and len(here) == 9 + 4
+    main(replace(SMALL, out=Path("other/stimuli"), match_luminance=True, seed=1))
+    other = contents(Path("other/stimuli"))
+    assert all(other[name] != content for name, content in here.items() if name.startswith("images/"))
+
+
+def test_the_set_says_of_each_picture_how_it_was_made(run: Path) -> None:
+    main(SMALL)
+    images = data.open_set("data/stimuli")
+    table = images.metadata()
+    assert sorted(table["image"]) == list(images.names)
+    assert table["identity"].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert table["asked_smile"].tolist() == [-1, 0, 1] * 3
+    assert set(table["model"]) == {runs.load(run).hash} and set(table["seed"]) == {0}
+    assert images.about()["source"] == "model.stimuli" and images.about()["licence"] == "unknown"
+
+
+def test_number_i_is_the_same_person_as_in_model_sample(run: Path) -> None:
+    main(SMALL)
+    expected = to_uint8(runs.load(run).sample(1.0, 3, 0))
+    for i in range(3):
+        with Image.open(f"data/stimuli/images/{i:04d}_+1.00.png") as picture:
+            np.testing.assert_allclose(np.asarray(picture).astype(int), expected[i], atol=1)
+
+
+def test_psychopy_can_take_the_conditions() -> None:
+    main(SMALL)
+    table = pd.read_csv("data/stimuli/conditions.csv")
+    assert list(table.columns) == ["image_file", "identity", "smile"]
+    # psychopy.data.importConditions makes variables of the columns
+    assert all(name.isidentifier() and not keyword.iskeyword(name) for name in table.columns)
+    assert all((Path("data/stimuli") / path).is_file() for path in table["image_file"])
+    assert len(table) == 9
+
+
+def test_the_licence_is_that_of_the_pictures_the_model_learned_from() -> None:
+    Path("data/faces").mkdir(parents=True)
+    Path("data/faces/set.json").write_text('{"name": "drawn faces", "licence": "CC0-1.0"}')
+    main(SMALL)
+    said = data.open_set("data/stimuli").about()["licence"]
+    assert said == "that of the pictures the model learned from (drawn faces): CC0-1.0"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"identities": 0}, "--identities 0"),
+        ({"seed": -1}, "--seed -1"),
+        ({"smiles": ()}, "--smiles"),
+        ({"smiles": (0.5, 0.5)}, "each once"),
+        ({"smiles": (float("nan"),)}, "finite"),
+        ({"screening": True}, r"python -m model\.evaluate --run runs/tiny.* --no-screening goes without"),
+        ({"run": Path("runs/none")}, r"python -m model\.train"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence_and_leaves_nothing(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        main(replace(SMALL, **change))
+    assert not Path("data").exists()
+
+
+def test_a_model_without_smiles_makes_no_stimuli(run: Path) -> None:
+    runs.write_config(run, runs.read_config(run) | {"kind": "vae"})
+    with pytest.raises(UserError):
+        main(SMALL)
+    assert not Path("data/stimuli").exists()
+
+
+# ---- a set that is there already
+
+
+def test_a_set_is_replaced_by_force_only_and_its_labels_are_put_aside() -> None:
+    main(SMALL)
+    before = contents(Path("data/stimuli"))
+    with pytest.raises(UserError, match="--force"):
+        main(replace(SMALL, seed=1))
+    assert contents(Path("data/stimuli")) == before
+    Path("data/stimuli/labels.csv").write_text("image,smile\n")
+    write_calibration(Path("data/stimuli"), CALIBRATION)
+    main(replace(SMALL, seed=1, force=True))
+    assert Path("data/stimuli/labels_of_old_pictures.csv").exists()
+    assert not Path("data/stimuli/labels.csv").exists() and not Path("data/stimuli/calibration.json").exists()
+    assert set(data.open_set("data/stimuli").metadata()["seed"]) == {1}
+
+
+@pytest.mark.parametrize("simulated", [False, True])
+def test_a_set_that_people_have_judged_is_never_replaced(simulated: bool) -> None:
+    main(SMALL)
+    with sessions.RunWriter("sessions", "alice", "stimuli", {"Simulated": simulated}) as recording:
+        recording.write(trial=1, trial_type="main", image="0000_0.00.png", response="smiley", response_time=0.5)
+    before = contents(Path("data/stimuli"))
+    if simulated:
+        main(replace(SMALL, seed=1, force=True))
+        return
+    with pytest.raises(UserError, match=r"people have judged this set .*sub-alice"):
+        main(replace(SMALL, seed=1, force=True))
+    assert contents(Path("data/stimuli")) == before
+    main(replace(SMALL, out=Path("data/another")))
+
+
+def test_pictures_of_another_source_are_never_replaced() -> None:
+    Path("data/mine/images").mkdir(parents=True)
+    Path("data/mine/set.json").write_text('{"source": "a folder of pictures"}')
+    with pytest.raises(UserError, match="a folder of pictures"):
+        main(replace(SMALL, out=Path("data/mine"), force=True))
+
+
+# ---- luminance
+
+
+def test_matched_faces_have_one_luminance_and_one_contrast() -> None:
+    rng = np.random.default_rng(0)
+    level, contrast = rng.uniform(70, 180, 12), rng.uniform(10, 45, 12)
+    noise = rng.standard_normal((12, 32, 32, 3))
+    faces = np.clip(level[:, None, None, None] + contrast[:, None, None, None] * noise, 0, 255).astype(np.uint8)
+    before, after = moments(faces), moments(match(faces))
+    assert np.ptp(before[0]) > 50 and np.ptp(before[1]) > 8
+    for old, new in zip(before, after, strict=True):
+        assert np.ptp(new) < 0.5
+        assert new.mean() == pytest.approx(old.mean(), abs=0.5)
+
+
+def test_matching_keeps_the_differences_between_the_channels() -> None:
+    faces = np.random.default_rng(0).integers(90, 150, (4, 16, 16, 3), dtype=np.uint8)
+    changed = match(faces).astype(int) - faces
+    assert np.abs(changed - changed.mean(-1, keepdims=True)).max() <= 1  # rounding
+
+
+def test_the_oval_holds_the_face_and_not_the_corners() -> None:
+    oval = face_oval(64)
+    assert oval[32, 32] and oval[12, 32] and not oval[0, 0] and not oval[63, 63] and 0.4 < oval.mean() < 0.6
+
+
+# ---- the screening
+
+
+@pytest.mark.parametrize(
+    ("read", "reason"),
+    [
+        ((-0.9, 0.1, 0.8), None),
+        ((-1.7, 0.1, 1.9), None),  # further is no failure where the labels end
+        ((-0.9, 0.1, 0.3), OFF),
+        ((-0.9, float("nan"), 0.9), OFF),
+        ((-0.6, 0.3, 0.25), OFF),
+        ((-0.45, -0.5, 0.9), FALLS),
+    ],
+)
+def test_a_person_fails_whose_smile_is_not_read_as_asked(read: tuple[float, ...], reason: str | None) -> None:
+    assert failure(np.array(read), np.array([-1.0, 0.0, 1.0]), error=0.3) == reason
+
+
+def test_the_order_in_which_degrees_are_asked_does_not_matter() -> None:
+    assert failure(np.array([0.9, -0.9]), np.array([1.0, -1.0]), error=0.3) is None
+
+
+def test_distances_to_neighbours_are_those_by_hand() -> None:
+    line = np.arange(8.0)[:, None]
+    assert neighbour_distance(line, line, itself=1)[0] == np.mean([1, 2, 3, 4, 5])
+    assert neighbour_distance(np.array([[-1.0]]), line)[0] == np.mean([1, 2, 3, 4, 5])
+
+
+class Toy:
+    """A model whose person i is a point on a circle, painted as a colour; the smile is painted as another.
+
+    Every fifth person does not smile, person 3 is person 2 again, and person 6 is of a kind of its own.
+    """
+
+    folder, hash, size, config = Path("runs/toy"), "0123456789ab", 4, {"data": "data/faces"}
+
+    def identities(self, count: int, seed: int) -> Tensor:
+        z = torch.zeros(count, 4)  # angle, kind, follows the degree, degree
+        z[:, 0] = torch.from_numpy(np.random.default_rng(seed).uniform(0.2, 0.8, count))
+        z[:, 2] = 1.0
+        if seed == 0:
+            z[::5, 2] = 0.0
+            z[3, 0], z[6, 1] = z[2, 0], 1.0
+        return z
+
+    def at(self, z: Tensor, smile: float) -> Tensor:
+        return torch.cat([z[:, :3], z[:, 2:3] * smile], 1)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return torch.stack([z[:, 0], z[:, 1], (z[:, 3] + 1) / 2], 1)[:, :, None, None].expand(-1, 3, 4, 4)
+
+
+class Eye:
+    """Reads what a `Toy` paints; a smile moves the descriptor a little."""
+
+    smile_error = 0.2
+
+    def smile(self, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
+        return pictures[:, 0, 0, 2] / 127.5 - 1
+
+    def describe(self, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
+        colour = pictures[:, 0, 0].astype(float) / 255
+        angle = 40 * colour[:, 0] + 0.02 * colour[:, 2]
+        found = np.stack([np.cos(angle), np.sin(angle), 3 * colour[:, 1]], 1)
+        return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True))
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch) -> Toy:
+    model = Toy()
+    monkeypatch.setattr(runs, "load", lambda run: model)
+    monkeypatch.setattr(judges, "load", lambda folder: Eye())
+    return model
+
+
+def test_failures_outliers_and_near_duplicates_are_replaced_by_others(
+    toy: Toy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(replace(SMALL, identities=8, screening=True))
+    table = data.open_set("data/stimuli").metadata()
+    people = table["identity"].unique().tolist()
+    assert len(people) == 8
+    assert not {0, 3, 5, 6, 10} & set(people) and {1, 2, 4} <= set(people)
+    left_out = data.open_set("data/stimuli").about()["left_out"]
+    assert left_out[OFF] >= 2 and left_out[ALIKE] >= 1 and left_out[APART] == 1
+    assert f"{left_out[OFF]} {OFF}" in capsys.readouterr().out
+    assert table["read_smile"].corr(table["asked_smile"], method="spearman") > 0.95
+    half = table["read_high"] - table["read_smile"]
+    np.testing.assert_allclose(half, 1.645 * Eye.smile_error, atol=1e-4)
+    np.testing.assert_allclose(table["read_smile"] - table["read_low"], half, atol=2e-4)
+
+
+def test_without_screening_the_judges_still_read(toy: Toy) -> None:
+    main(replace(SMALL, identities=8))
+    table = data.open_set("data/stimuli").metadata()
+    assert table["identity"].unique().tolist() == list(range(8))
+    assert table["read_smile"].notna().all()
+
+
+def test_a_model_that_cannot_make_enough_is_one_sentence(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Eye, "smile", lambda self, pictures: np.zeros(len(pictures)))
+    with pytest.raises(UserError, match=r"of 30 people drawn 0 pass the screening, 3 are wanted \(left out: 30 smile"):
+        main(replace(SMALL, screening=True))
+    assert not Path("data/stimuli").exists()
+
+
+def test_what_is_usual_is_learned_from_samples() -> None:
+    rng = np.random.default_rng(0)
+    samples = rng.standard_normal((60, 1, 3)) * [0.05, 0.05, 0.0] + [0, 0, 1.0]
+    samples /= np.linalg.norm(samples, axis=-1, keepdims=True)
+    usual = learn_usual(samples, np.zeros((60, 3)), np.full((60, 3), 0.1))
+    assert usual.alike == pytest.approx(0.1 * np.sqrt(3))
+    assert neighbour_distance(np.array([[1.0, 0, 0]]), usual.descriptors)[0] > usual.apart
+    assert neighbour_distance(np.array([[0, 0, 1.0]]), usual.descriptors)[0] < usual.apart
+
+
+# ---- calibrated
+
+
+@pytest.fixture
+def judged(run: Path) -> Path:
+    """A stimulus set with the calibration of runs/tiny."""
+    folder = Path("data/judged")
+    write_calibration(folder, replace(CALIBRATION, model=runs.load(run).hash))
+    return folder
+
+
+def test_a_calibrated_set_asks_for_what_people_see(judged: Path) -> None:
+    main(replace(SMALL, smiles=(-0.7, 0.1), calibrated=judged))
+    table = data.open_set("data/stimuli").metadata()
+    np.testing.assert_allclose(table["asked_smile"], [-1, 0] * 3, atol=1e-3)
+    assert table["perceived_smile"].tolist() == [-0.7, 0.1] * 3
+    assert Path("data/stimuli/images/0000_-0.70.png").exists()
+    assert pd.read_csv("data/stimuli/conditions.csv")["smile"].tolist() == [-0.7, 0.1] * 3
+
+
+def test_calibrated_samples_are_those_at_the_asked_degree(judged: Path, run: Path) -> None:
+    sample.main(sample.Settings(smile=(0.5,), count=2, run=run, calibrated=judged, separate=True, out=Path("out")))
+    asked = read_calibration(judged).to_asked(0.5)
+    expected = to_uint8(runs.load(run).sample(asked, 2, 0))
+    with Image.open("out/0001.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), expected[1])
+    manifest = pd.read_csv("out/manifest.csv")
+    assert manifest["perceived"].tolist() == [0.5, 0.5] and manifest["smile"].tolist() == pytest.approx([asked] * 2)
+    sample.main(sample.Settings(smile=(0.5,), count=2, run=run, calibrated=judged))
+    assert (run / "samples/perceived/smile_0.50.png").exists()
+
+
+def command(name: str) -> Callable[[Path, float], None]:
+    def of_sample(calibrated: Path, smile: float) -> None:
+        sample.main(sample.Settings(smile=(smile,), count=2, run=SMALL.run, calibrated=calibrated))
+
+    def of_stimuli(calibrated: Path, smile: float) -> None:
+        stimuli.main(replace(SMALL, smiles=(smile,), calibrated=calibrated))
+
+    return {"sample": of_sample, "stimuli": of_stimuli}[name]
+
+
+@pytest.mark.parametrize("name", ["sample", "stimuli"])
+def test_calibrations_that_do_not_hold_are_refused(name: str, judged: Path) -> None:
+    with pytest.raises(UserError, match=r"people see degrees from -0\.80 to 0\.80"):
+        command(name)(judged, 2.0)
+    write_calibration(judged, CALIBRATION)
+    with pytest.raises(UserError, match=r"calibrates the model 0123456789ab, not [0-9a-f]{12}; every model"):
+        command(name)(judged, 0.5)
+    with pytest.raises(UserError, match=r"no such file; python -m labeling\.build --data data/none"):
+        command(name)(Path("data/none"), 0.5)
+    assert json.loads((judged / "calibration.json").read_text())["model"] == CALIBRATION.model
