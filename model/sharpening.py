@@ -1,0 +1,351 @@
+"""After the ELBO: the decoder learns to draw what a mean of squares leaves blurred.
+
+The encoder, and with it the latent space, its statistics and its directions, stay as the ELBO made them. Only the
+decoder goes on, on two kinds of pictures at once. Reconstructions r of real faces x are held to
+
+    1/2 log MSE(r, x)             the Gaussian term of the ELBO, per pixel value
+    1/2 log P(r, x)               the same of the features that `model.features` sees, each brought to unit length
+                                  over its channels (as in LPIPS, Zhang et al., 2018)
+
+and made faces f, each person at two random degrees c, to
+
+    (s(f) - c)^2                  by a student of the smile reader; beyond +-1 it only has to see no less than +-1
+    NT-Xent(f, f'), attributes    by the same features: both degrees show one person of one age, gender and race, and
+                                  no two persons look alike (SimCLR, Chen et al., 2020, eq. 1)
+
+while a discriminator of patches (Isola et al., 2017; hinge loss and spectral norm, Miyato et al., 2018) learns to tell
+both from real faces. It is warmed up before it counts, and the gradient that it gives a reconstruction is held at a
+share of the gradient of the two terms above (Esser et al., 2021, eq. 7).
+"""
+
+import math
+import shutil
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from data import open_set
+from model import opening, runs
+from model.devices import autocast, best_device
+from model.faces import Faces, evenly, load_faces
+from model.features import Features, new_features, train_features
+from model.judge_nets import contrast, known_attributes
+from model.latent import Latent
+from model.outcome import save_comparison, shown_faces
+from model.reader import MOUTH, SIZE, Student, train_student
+from model.runs import SmileModel
+from model.sharpen import Settings
+from model.state import moving_average
+from model.training import MOST_VALIDATION, ctrl_c, learning_rate
+from shell import UserError, whole_file
+
+CHECKPOINT = "sharpening.pt"
+MODULES = ("decoder", "average", "discriminator", "decoder_optimizer", "discriminator_optimizer", "features", "student")
+VALUES = ("step", "share", "rows", "recent")
+TERMS = ("mse", "perceptual", "adversarial", "smile", "person")
+WARM_UP = 150  # steps until the discriminator begins to count, and again as many until it counts fully
+STUDENT_STEPS = 700
+DECAY = 0.998
+
+
+class Discriminator(nn.Sequential):
+    """Pictures (B, 3, S, S) -> how real each patch looks (B, 1, S/8, S/8)."""
+
+    def __init__(self, width: int = 32) -> None:
+        layers: list[nn.Module] = []
+        for before, after in ((3, width), (width, 2 * width), (2 * width, 4 * width)):
+            layers += [spectral_norm(nn.Conv2d(before, after, 4, 2, 1)), nn.LeakyReLU(0.2)]
+        layers += [spectral_norm(nn.Conv2d(4 * width, 4 * width, 3, 1, 1)), nn.LeakyReLU(0.2)]
+        super().__init__(*layers, spectral_norm(nn.Conv2d(4 * width, 1, 3, 1, 1)))
+
+
+@dataclass
+class State:
+    """What a checkpoint holds: all that a resumed run needs to go on as if it had never been stopped."""
+
+    decoder: nn.Module
+    average: AveragedModel
+    discriminator: Discriminator
+    decoder_optimizer: torch.optim.Optimizer
+    discriminator_optimizer: torch.optim.Optimizer
+    features: Features
+    student: Student
+    step: int = 0
+    share: float = 0.0
+    """Gradient of the reconstruction over that of the discriminator, a running mean."""
+    rows: list[dict[str, float]] = field(default_factory=list)
+    """sharpening.csv."""
+    recent: list[Tensor] = field(default_factory=list)
+    """The terms (5,) of the steps since the last row."""
+
+    def save(self, run: Path) -> None:
+        held = {name: getattr(self, name).state_dict() for name in MODULES}
+        held |= {name: getattr(self, name) for name in VALUES}
+        with whole_file(run / CHECKPOINT) as aside:
+            torch.save(held, aside)
+
+    def load(self, run: Path, device: torch.device) -> None:
+        held = torch.load(run / CHECKPOINT, device, weights_only=True)
+        for name in MODULES:
+            getattr(self, name).load_state_dict(held[name])
+        for name in VALUES:
+            setattr(self, name, held[name])
+
+
+def sharpen(settings: Settings) -> Path:
+    """Sharpen the decoder of a run as `settings` say; returns the folder of the run that results.
+
+    Every random number is a function of the seed and the step, so that a resumed run goes on as if never stopped.
+
+    Raises
+    ------
+    UserError
+        The settings, the run or the folder will not do, or the loss is not finite.
+    KeyboardInterrupt
+        Ctrl-C or SIGTERM came; the run is saved.
+    """
+    model, out, settings = begin(settings)
+    faces = load_faces(opening.settings_of(model.config), out)
+    device = best_device()
+    model.network.to(device)
+    latent = Latent(**{name: tensor.to(device) for name, tensor in vars(model.latent).items()})
+    state = new_state(model, faces, settings, device, taught=not (out / CHECKPOINT).exists())
+    if (out / CHECKPOINT).exists():
+        state.load(out, device)
+        print(f"going on at step {state.step:,} of {settings.steps:,}")
+    else:
+        state.save(out)
+    bar = tqdm(total=settings.steps, initial=state.step, unit="step", disable=None)
+    with ctrl_c() as pressed, bar:
+        while state.step < settings.steps and not pressed:
+            step(state, model, latent, faces, settings, device)
+            bar.update()
+            last = state.step == settings.steps
+            if state.step % settings.log_every == 0 or last:
+                state.rows.append(row(state))
+                state.recent.clear()
+                if not all(map(math.isfinite, state.rows[-1].values())):
+                    raise UserError(f"{out}: the loss is not finite at step {state.step}; a lower --lr helps.")
+            if state.step % settings.save_every == 0 or last:
+                state.rows[-1]["val_psnr"] = validation_psnr(model, state, faces, device)
+                tqdm.write(told(state.rows[-1], settings))
+                state.save(out)
+    if pressed:
+        state.save(out)
+        print(
+            f"stopped at step {state.step:,}; python -m model.sharpen --run {model.folder} --out {out} --resume goes on"
+        )
+        raise KeyboardInterrupt
+    finish(model, out, state, faces)
+    return out
+
+
+def begin(settings: Settings) -> tuple[SmileModel, Path, Settings]:
+    """The model, the folder of the sharpened run, made or found again, and the settings that hold for it."""
+    model = runs.load(settings.run)
+    if model.kind != "cvae":
+        raise UserError(f"{model.folder}: is a run of kind {model.kind}, expected a cvae; --run names another.")
+    if "sharpened" in model.config:
+        raise UserError(f"{model.folder}: is sharpened already; --run names another.")
+    out = settings.out or model.folder.with_name(f"{model.folder.name}-sharp")
+    check(settings)
+    config = runs.read_config(out) if (out / "config.json").exists() else {}
+    if settings.resume:
+        if "sharpened" not in config or not (out / CHECKPOINT).exists():
+            raise UserError(f"{out}: nothing to resume here (no {CHECKPOINT}).")
+        known = {one.name for one in fields(Settings)} - {"run", "out", "resume", "force"}
+        return model, out, replace(settings, **{n: v for n, v in config["sharpened"].items() if n in known})
+    if out.exists() and not (settings.force and "sharpened" in config):
+        raise UserError(
+            f"{out}: exists; --out names another folder; --resume goes on with a sharpening, --force replaces it."
+        )
+    if out.exists():
+        shutil.rmtree(out)
+    about = asdict(settings) | {"run": str(model.folder), "model": model.hash}
+    runs.write_config(out, model.config | {"finished": False, "run": str(out), "sharpened": about})
+    shutil.copy(model.folder / "degrees.csv", out)
+    return model, out, settings
+
+
+def check(settings: Settings) -> None:
+    for name in ("steps", "batch", "features_steps", "log_every", "save_every"):
+        least = 4 if name == "batch" else 1
+        if getattr(settings, name) < least:
+            raise UserError(f"--{name.replace('_', '-')} {getattr(settings, name)}: expected at least {least}.")
+    for name in ("perceptual", "adversarial", "smile", "person", "farthest", "seed"):
+        if getattr(settings, name) < 0:
+            raise UserError(f"--{name} {getattr(settings, name)}: expected 0 or more.")
+    if settings.lr <= 0 or settings.save_every % settings.log_every:
+        asked = f"--lr {settings.lr} --save-every {settings.save_every}"
+        raise UserError(f"{asked}: expected more than 0, and a multiple of --log-every {settings.log_every}.")
+
+
+def new_state(model: SmileModel, faces: Faces, settings: Settings, device: torch.device, *, taught: bool) -> State:
+    """The beginning, with features and a student that are `taught`, or not yet (a checkpoint will replace them)."""
+    began = opening.settings_of(model.config)
+    images = open_set(began.data)
+    pictures, names = images.pictures(SIZE)
+    metadata = images.metadata().set_index("image").reindex(names)
+    if taught:
+        labels = images.labels().set_index("image")["smile"].reindex(names).to_numpy(float)
+        features = train_features(
+            pictures, faces.train, metadata, steps=settings.features_steps, seed=settings.seed, device=device
+        )
+        student = train_student(
+            pictures, faces.degrees, labels, faces.train, STUDENT_STEPS, settings.seed + 100, "smile reader"
+        )
+    else:
+        features, student = new_features(known_attributes(metadata), settings.seed, device), Student()
+    for net in (features, student.to(device)):
+        net.eval().requires_grad_(False)
+    torch.manual_seed(settings.seed)
+    decoder = model.network.decoder.to(memory_format=torch.channels_last).requires_grad_(True).train()
+    discriminator = Discriminator().to(device).to(memory_format=torch.channels_last)
+
+    def optimizer(net: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.Adam(net.parameters(), settings.lr, betas=(0.5, 0.9), fused=True)
+
+    average = AveragedModel(decoder, multi_avg_fn=moving_average(DECAY))
+    return State(decoder, average, discriminator, optimizer(decoder), optimizer(discriminator), features, student)
+
+
+def step(
+    state: State, model: SmileModel, latent: Latent, faces: Faces, settings: Settings, device: torch.device
+) -> None:
+    """One step of the decoder and one of the discriminator."""
+    batch = min(settings.batch, len(faces.everyone))
+    persons = batch // 4
+    generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + state.step)
+    mirrored = torch.rand(batch, generator=generator) < 0.5
+    noise = torch.randn(batch + persons, len(latent.mean), generator=generator).to(device)
+    c = ((2 * torch.rand(2 * persons, generator=generator) - 1) * settings.farthest).to(device)
+    x, _ = faces.batch(faces.order(state.step, batch, settings.seed), device, mirrored)
+    x = x.contiguous(memory_format=torch.channels_last)
+    with torch.no_grad(), autocast(device):
+        mu, log_var = model.network.encoder(x)
+    z = mu + (0.5 * log_var).exp() * noise[:batch]  # (B, Z)
+    made = latent.at(latent.draw(noise[batch:]).repeat(2, 1), c)  # (2 P, Z)
+    for group in (*state.decoder_optimizer.param_groups, *state.discriminator_optimizer.param_groups):
+        group["lr"] = learning_rate(state.step, settings.steps, settings.lr)
+    with autocast(device):
+        drawn = state.decoder(torch.cat([z, made]))  # (B + 2 P, 3, S, S)
+    recon, f = drawn.split([batch, 2 * persons])
+    if settings.adversarial:
+        step_discriminator(state, x, drawn.detach(), device)
+    mse = (recon - x).square().mean()
+    perceived = perceptual(state.features, recon, x, device) if settings.perceptual else torch.ones_like(mse)
+    loss = 0.5 * mse.log() + settings.perceptual * 0.5 * perceived.log()
+    adversarial = smile = person = torch.zeros((), device=device)
+    if settings.adversarial and state.step >= WARM_UP:
+        adversarial, share = adversary(state, drawn, recon, loss, device)
+        state.share = 0.9 * state.share + 0.1 * share if state.share else share
+        loss = loss + settings.adversarial * state.share * min(1.0, state.step / WARM_UP - 1) * adversarial
+    if settings.smile:
+        smile = smile_error(state.student, f, c)
+        loss = loss + settings.smile * smile
+    if settings.person:
+        person = person_error(state.features, f, device)
+        loss = loss + settings.person * person
+    state.decoder_optimizer.zero_grad()
+    loss.backward()
+    state.decoder_optimizer.step()
+    state.average.update_parameters(state.decoder)
+    state.step += 1
+    state.recent.append(torch.stack([t.detach().float() for t in (mse, perceived, adversarial, smile, person)]))
+
+
+def step_discriminator(state: State, real: Tensor, made: Tensor, device: torch.device) -> None:
+    """One step of the hinge loss on real pictures (B, 3, S, S) and made ones (N, 3, S, S)."""
+    with autocast(device):
+        said = state.discriminator(torch.cat([real, made])).float()
+    loss = F.relu(1 - said[: len(real)]).mean() + F.relu(1 + said[len(real) :]).mean()
+    state.discriminator_optimizer.zero_grad()
+    loss.backward()
+    state.discriminator_optimizer.step()
+
+
+def adversary(state: State, drawn: Tensor, recon: Tensor, loss: Tensor, device: torch.device) -> tuple[Tensor, float]:
+    """What the discriminator has against the pictures, and how many times stronger `loss` pulls at `recon`."""
+    state.discriminator.requires_grad_(False)
+    with autocast(device):
+        said = state.discriminator(drawn).float()
+    state.discriminator.requires_grad_(True)
+    adversarial = -said.mean()
+    if state.step % 10 and state.share:  # it moves slowly, and costs a way back
+        return adversarial, state.share
+    pull = torch.autograd.grad(loss, recon, retain_graph=True)[0].norm()
+    push = torch.autograd.grad(-said[: len(recon)].mean(), drawn, retain_graph=True)[0][: len(recon)].norm()
+    return adversarial, (pull / (push + 1e-9)).item()
+
+
+def perceptual(features: Features, one: Tensor, other: Tensor, device: torch.device) -> Tensor:
+    """Mean squared distance of the features of pictures (B, 3, S, S), at unit length over the channels."""
+    with autocast(device):
+        maps = features.maps(torch.cat([one, other]))
+    parts = [F.normalize(m.float(), dim=1).chunk(2) for m in maps]
+    return torch.stack([(a - b).square().sum(1).mean() for a, b in parts]).mean()
+
+
+def smile_error(student: Student, made: Tensor, c: Tensor) -> Tensor:
+    """Mean squared difference of the smile in pictures (N, 3, S, S) from degrees c (N,)."""
+    small = made if made.shape[-1] == SIZE else F.interpolate(made, (SIZE, SIZE), mode="bilinear", antialias=True)
+    mouths = small[:, :, MOUTH[0], MOUTH[1]].mean(1, keepdim=True)
+    said = (student(mouths)[:, 0] + student(mouths.flip(3))[:, 0]) / 2
+    missing = torch.where(c.abs() > 1, F.relu(1 - said * c.sign()), said - c)
+    return missing.square().mean()
+
+
+def person_error(features: Features, made: Tensor, device: torch.device) -> Tensor:
+    """How little pictures i and i + P of (2 P, 3, S, S) look like one person, and like no other."""
+    with autocast(device):
+        last = features.maps(made)[-1]
+    descriptors, attributes = features.told(last.float())
+    one, other = F.normalize(descriptors, dim=1).chunk(2)
+    before, after = attributes.chunk(2)
+    change = (before - after).square().mean() if before.numel() else 0.0
+    return contrast(one, other) + 0.2 * change
+
+
+def row(state: State) -> dict[str, float]:
+    """A row of sharpening.csv: means over the steps since the last row; PSNR in dB."""
+    mse, *others = torch.stack(state.recent).mean(0).tolist()
+    return {"step": state.step, "psnr": -10 * math.log10(mse)} | dict(zip(TERMS[1:], others, strict=True))
+
+
+@torch.no_grad()
+def validation_psnr(model: SmileModel, state: State, faces: Faces, device: torch.device) -> float:
+    """PSNR in dB, pooled, of faces that train nothing, drawn by the averaged decoder from the mean of their latents."""
+    kept = evenly(np.flatnonzero(~faces.train), MOST_VALIDATION)
+    errors = []
+    for some in np.array_split(kept, -(-len(kept) // 256)):
+        x, _ = faces.batch(some, device)
+        with autocast(device):
+            recon = state.average(model.network.encoder(x)[0])
+        errors.append((recon - x).square().mean((1, 2, 3)).cpu())
+    return -10 * math.log10(torch.cat(errors).mean()) if errors else math.nan
+
+
+def told(row: dict[str, float], settings: Settings) -> str:
+    line = f"step {row['step']:,}/{settings.steps:,}: {row['psnr']:.2f} dB, validation {row['val_psnr']:.2f} dB"
+    return line + "".join(f", {name} {row[name]:.3f}" for name in TERMS[1:])
+
+
+def finish(model: SmileModel, out: Path, state: State, faces: Faces) -> None:
+    """Save the sharpened model as a run like any other."""
+    network = model.network
+    network.decoder.load_state_dict(state.average.module.state_dict())
+    runs.save_model(out, network.eval(), model.latent)
+    with whole_file(out / "sharpening.csv") as aside:
+        pd.DataFrame(state.rows).to_csv(aside, index=False)
+    save_comparison(network, shown_faces(faces), out, next(network.parameters()).device)
+    runs.write_config(out, runs.read_config(out) | {"finished": True, "sharpening": state.rows[-1]})
+    for name in ("model.safetensors", "reconstructions.png", "sharpening.csv"):
+        print(f"wrote {out / name}")
