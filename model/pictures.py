@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from shell import whole_file
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import Tensor
 
 Pictures = NDArray[np.uint8]  # (N, H, W, 3)
@@ -32,16 +33,18 @@ def grid(pictures: Pictures, columns: int = 8, title: str = "") -> Image.Image:
     return sheet
 
 
-def strip(rows: Sequence[Pictures], headings: Sequence[str], title: str = "") -> Image.Image:
-    """One identity per row, one heading per column: R arrays of (C, H, W, 3) and C headings."""
-    width = rows[0].shape[2]
+def strip(rows: Sequence[Pictures], headings: Sequence[str], title: str = "", names: Sequence[str] = ()) -> Image.Image:
+    """One identity per row, one heading per column, a name left of each row: R of (C, H, W, 3), C headings, R names."""
+    _, height, width, _ = rows[0].shape
     faces = grid(np.concatenate(rows), len(headings))
     line = _line(width)
-    top = line * (2 if title else 1)
-    sheet = Image.new("RGB", (faces.width, faces.height + top), PAPER)
-    sheet.paste(faces, (0, top))
+    top, left = line * (2 if title else 1), width if names else 0
+    sheet = Image.new("RGB", (left + faces.width, faces.height + top), PAPER)
+    sheet.paste(faces, (left, top))
     for i, heading in enumerate(headings):
-        _write(sheet, heading, (GAP + i * (width + GAP) + width / 2, top - line / 2 + GAP / 2), "mm", width)
+        _write(sheet, heading, (left + GAP + i * (width + GAP) + width / 2, top - line / 2 + GAP / 2), "mm", width)
+    for i, name in enumerate(names):
+        _write(sheet, name, (left - GAP, top + GAP + i * (height + GAP) + height / 2), "rm", width)
     if title:
         _write(sheet, title, (sheet.width / 2, line / 2), "mm", width)
     return sheet
@@ -99,6 +102,67 @@ def save_curves(rows: Sequence[dict[str, float]], path: Path) -> Path:
         start = rows[min(len(rows) - 1, len(rows) // 20)]["loss"]  # the first steps would flatten everything after
         axes[0].set_ylim(min(row["loss"] for row in rows) - 200, start)
         axes[0].legend(frameon=False)
+        with whole_file(path) as aside:
+            figure.savefig(aside, dpi=150)
+        plt.close(figure)
+    return path
+
+
+def save_latent(
+    path: Path,
+    activity: NDArray[np.floating],
+    noise: NDArray[np.floating],
+    explained: NDArray[np.floating],
+    mu: NDArray[np.floating],
+    recorded: "pd.DataFrame | None",
+) -> Path:
+    """What the latent space holds, in four panels; returns the path.
+
+    Parameters
+    ----------
+    activity : (Z,) variance of each dimension's mean over faces
+    noise : (Z,) mean variance of the encoder's noise in it
+    explained : (Z,) share of the variance in the first 1, 2, ... principal axes
+    mu : (N, Z) means of N faces
+    recorded : (E, Z) the activity at each of E validations of the training, by step, if the run recorded it
+    """
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    order = np.argsort(-activity)
+    ranks = np.arange(1, len(activity) + 1)
+    with plt.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
+        figure, ((top_left, top_right), (left, right)) = plt.subplots(2, 2, figsize=(11, 7.5), layout="constrained")
+        top_left.plot(ranks, activity[order], label="of its mean over faces", lw=2)
+        if noise.any():
+            top_left.plot(ranks, noise[order], label="of the encoder's noise", lw=1)
+        top_left.set(
+            title="Activity of each dimension", xlabel="dimension, most active first", ylabel="variance", yscale="log"
+        )
+        top_left.legend(frameon=False)
+        top_right.plot(ranks, 100 * explained, lw=2)
+        top_right.set(title="Principal axes", xlabel="axes", ylabel="variance explained (%)", ylim=(0, 102))
+        beyond = np.linspace(-4, 4, 41)
+        counts = np.stack([np.histogram(mu[:, i].clip(-4, 4), beyond, density=True)[0] for i in order], 1)
+        shade = left.imshow(counts, "Blues", aspect="auto", origin="lower", extent=(0.5, len(order) + 0.5, -4, 4))
+        figure.colorbar(shade, ax=left, label="density")
+        for edge in (-1, 1):  # the middle 68 % of the prior
+            left.axhline(edge, color="C1", lw=1, label="prior, ± 1 standard deviation" if edge == 1 else None)
+        left.set(title="Means of faces in each dimension", xlabel="dimension, most active first", ylabel="z")
+        left.legend(frameon=False, loc="upper right")
+        right.set(
+            title="Activity over the training", xlabel="dimension, most active first", ylabel="validation at step"
+        )
+        if recorded is None:
+            right.text(0.5, 0.5, "not recorded in this run", ha="center", transform=right.transAxes)
+            right.set(xticks=[], yticks=[])
+        else:
+            shade = right.imshow(recorded.to_numpy()[:, order], "viridis", aspect="auto", interpolation="nearest")
+            figure.colorbar(shade, ax=right, label="variance of the mean")
+            shown = np.unique(np.linspace(0, len(recorded) - 1, min(len(recorded), 8)).astype(int))
+            right.set_yticks(shown, [f"{recorded.index[i]:,}" for i in shown])
         with whole_file(path) as aside:
             figure.savefig(aside, dpi=150)
         plt.close(figure)

@@ -1,6 +1,37 @@
 """What holds for all tests."""
 
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+from PIL import Image
 
 settings.register_profile("ours", deadline=None)  # a busy machine is no reason to fail
 settings.load_profile("ours")
+
+
+@pytest.fixture(scope="session")
+def drawn_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished tiny CVAE of 60 drawn faces (16 px, 8 latent dimensions); the set is in its config."""
+    import pandas as pd
+
+    from data.prepare import Drawn
+    from data.prepare import main as prepare
+    from model.train import Settings
+    from model.training import train
+
+    place = tmp_path_factory.mktemp("drawn")
+    faces = place / "faces"
+    prepare(Drawn(count=60, size=64, data=faces))
+    known = pd.read_csv(faces / "metadata.csv")[:40].rename(columns={"true_smile": "smile"})
+    known[["image", "smile"]].to_csv(faces / "labels.csv", index=False)
+    tiny = Settings(data=faces, run=place / "run", size=16, latent=8, width=16, steps=60, batch=16)
+    return train(replace(tiny, ema=0.9, reader_rounds=1, reader_steps=2, log_every=10, save_every=30))
+
+
+def opened(path: Path) -> Image.Image:
+    """The picture in a file, which is closed again."""
+    with Image.open(path) as picture:
+        picture.load()
+        return picture.copy()

@@ -1,0 +1,334 @@
+"""Change the smile of given faces; the person, the hair and the background stay.
+
+python -m model.edit --image face.jpg --smile 0.8           # set the degree
+python -m model.edit --image faces/ --shift +0.7            # add to it, in every picture of a folder
+python -m model.edit --image face.jpg --smile -1 0 1        # several degrees, and a strip of them
+
+A picture is a *crop* if its one face fills it as faces fill the pictures of the training (UTKFace: eyes at 40 % of the
+height, chin at the lower edge); of one that is not square the largest centred square counts. Anything else
+is a *photograph*: its faces are found, framed, edited, and put back at full resolution. Finding needs dlib
+(`pip install dlib-bin`); without it every picture is taken for a crop, and refused if the model sees no face in it.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import shell
+from shell import UserError
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor
+
+    from model.framing import Floats, Frame, Picture
+    from model.runs import SmileModel
+
+LEAST_SIDE = 16  # pixels of a face; a smaller one has no mouth
+LEAST_EXPLAINED = 0.7  # share of a crop's variance that the model explains if it is a face: at least 0.78 in UTKFace
+MISFIT = (8.0, 3.0)  # weights of the error (its log) and of the squared distance to the mean face, found by trial
+STRIP_PIXELS = 200  # height of a face in a strip
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Change the smile of given faces."""
+
+    image: tuple[Path, ...]
+    """Pictures, and folders of pictures."""
+    smile: tuple[float, ...] = ()
+    """Degrees to set: -1 (stern) to 1 (laughing) as in the labels; beyond, the change levels off."""
+    shift: tuple[float, ...] = ()
+    """Or changes to add to the degree that each face has."""
+    framing: Literal["auto", "crop", "photograph"] = "auto"
+    """Whether a picture is one face in the training's framing, or holds faces to be found; auto looks."""
+    face: int | None = None
+    """Of a photograph, only the face of this number, counted from 1 at the left. None: all."""
+    run: Path | None = None
+    """Folder of the run; by default the newest finished CVAE in runs/, else the model in model/pretrained/."""
+    out: Path | None = None
+    """Folder for the pictures; by default RUN/edits."""
+
+
+class Row(NamedTuple):
+    """A row of manifest.csv: one face in one picture that was written."""
+
+    file: str
+    source: str
+    face: int
+    """Counted from 1 at the left."""
+    smile_before: float
+    """What the model read in it."""
+    smile_asked: float
+    model: str
+    """Hash of the model."""
+
+
+def main(settings: Settings) -> None:
+    check(settings)
+    sources = listed(settings.image)
+    from model import runs
+
+    model = runs.load(settings.run)
+    if model.kind != "cvae":
+        raise UserError(f"{model.folder}: is a run of kind {model.kind}, which knows no smile; --kind cvae trains one.")
+    print(f"model: {model.title}")
+    if settings.framing == "photograph":
+        from model import framing
+
+        if not framing.detector_present():
+            raise framing.needs_detector()
+    if any(abs(smile) > 1 for smile in settings.smile):
+        print("note: degrees outside [-1, 1] go beyond what people's labels cover; the model levels off there.")
+    out = settings.out or default_out(model)
+    rows: list[Row] = []
+    left_out: list[str] = []
+    for source, name in shell.progress(list(zip(sources, names(sources), strict=True)), "edited", unit="picture"):
+        try:
+            rows += edit_file(model, source, name, out, settings, set(map(Path.resolve, sources)))
+        except CannotEdit as error:
+            left_out.append(f"{source} ({error})")
+    if rows:
+        print(f"wrote {write_manifest(rows, out)}")
+    if left_out:
+        done = f"; the others are in {out}" if rows else ""
+        raise UserError(f"left out {len(left_out)} of {len(sources)} pictures: {', '.join(left_out)}{done}.")
+    print("Next: python -m model.traverse shows what else the model knows of faces.")
+
+
+class CannotEdit(Exception):
+    """A picture that cannot be edited; the message says why in a few words."""
+
+
+def check(settings: Settings) -> None:
+    """Raise a UserError unless exactly one of smile and shift is asked for, in finite numbers."""
+    if bool(settings.smile) == bool(settings.shift):
+        raise UserError("Give either --smile, the degree to set, or --shift, the change to add.")
+    if not all(map(math.isfinite, settings.smile + settings.shift)):
+        raise UserError(f"--smile and --shift take finite numbers, found {(settings.smile + settings.shift)}.")
+    if settings.face is not None and settings.face < 1:
+        raise UserError(f"--face {settings.face}: faces are counted from 1.")
+
+
+def listed(images: tuple[Path, ...]) -> list[Path]:
+    """The picture files that are meant: files as they are named, and all pictures of the folders.
+
+    Raises
+    ------
+    UserError
+        A folder has no pictures.
+    """
+    from data.decoding import SUFFIXES
+
+    found: list[Path] = []
+    for path in images:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        if not inside:
+            raise UserError(f"{path}: no pictures in this folder.")
+        found += inside
+    return list(dict.fromkeys(found))
+
+
+def names(sources: list[Path]) -> list[str]:
+    """A name for each file, without suffix: its own, numbered where several share one."""
+    taken: dict[str, int] = {}
+    given = []
+    for source in sources:
+        taken[source.stem] = taken.get(source.stem, 0) + 1
+        given.append(source.stem if taken[source.stem] == 1 else f"{source.stem}_{taken[source.stem]}")
+    return given
+
+
+def edit_file(
+    model: "SmileModel", source: Path, name: str, out: Path, settings: Settings, inputs: set[Path]
+) -> list[Row]:
+    """Edit one file to all degrees; returns its rows of the manifest.
+
+    Raises
+    ------
+    CannotEdit
+        It is no readable picture, no face is found in it, or its place is that of a picture that was given.
+    """
+    from model import pictures
+
+    picture, alpha = read(source)
+    faces = framed(model, picture, settings)
+    wishes = tuple(dict.fromkeys(settings.smile or settings.shift))
+    files = [f"{name}_{'smile' if settings.smile else 'shift'}_{wish:+g}.png" for wish in wishes]
+    rows, edits = [], [picture]
+    for wish, file in zip(wishes, files, strict=True):
+        if (out / file).resolve() in inputs:
+            raise CannotEdit(f"{out / file} would replace a picture that was given")
+        changed = picture
+        for number, frame in faces.items():
+            changed, before, asked = edit_face(model, picture, changed, frame, wish, settings.smile != ())
+            rows.append(Row(file, str(source), number, before, asked, model.hash))
+        print(f"wrote {pictures.save(as_it_came(changed, alpha, source), out / file)}")
+        edits.append(changed)
+    if len(wishes) > 1:
+        strip = pictures.strip(
+            [faces_of(edits, frame) for frame in faces.values()],
+            ["original", *(("" if settings.smile else "shift ") + pictures.degree(wish) for wish in wishes)],
+        )
+        print(f"wrote {pictures.save(strip, out / f'{name}_strip.png')}")
+    return rows
+
+
+def read(source: Path) -> tuple["Picture", "Image.Image | None"]:
+    """The pixels of a file (H, W, 3), upright, and its alpha channel if it has one."""
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    from data.decoding import BadPicture, decode
+
+    try:
+        rgb = decode(source)
+        with Image.open(source) as file:
+            alpha = (
+                ImageOps.exif_transpose(file).convert("RGBA").getchannel("A") if file.has_transparency_data else None
+            )
+        if alpha is not None:  # as it stands in the file, not on white
+            with Image.open(source) as file:
+                rgb = ImageOps.exif_transpose(file).convert("RGBA").convert("RGB")
+    except BadPicture as error:
+        raise CannotEdit(str(error)) from error
+    if min(rgb.size) < LEAST_SIDE:
+        raise CannotEdit(f"{rgb.width} x {rgb.height} pixels, at least {LEAST_SIDE} x {LEAST_SIDE} are needed")
+    return np.asarray(rgb), alpha
+
+
+def as_it_came(picture: "Picture", alpha: "Image.Image | None", source: Path) -> "Image.Image":
+    """The pixels as a picture of the source's kind: with its alpha channel and colour profile, and grey if it was."""
+    from PIL import Image
+
+    made = Image.fromarray(picture)
+    with Image.open(source) as file:
+        if file.mode in ("L", "LA", "1", "I") or file.mode.startswith("I;16"):
+            made = made.convert("L")
+        elif profile := file.info.get("icc_profile"):
+            made.info["icc_profile"] = profile
+    if alpha is not None:
+        made.putalpha(alpha)
+    return made
+
+
+def framed(model: "SmileModel", picture: "Picture", settings: Settings) -> "dict[int, Frame]":
+    """The faces of a picture that are to be edited, by their number from the left.
+
+    Raises
+    ------
+    CannotEdit
+        There is no face, or none of the number asked for.
+    """
+    from model import framing
+
+    whole = framing.centred(*picture.shape[:2])
+    if settings.framing == "crop":
+        return {1: whole}
+    if not framing.detector_present():
+        if explained(model, picture, whole) < LEAST_EXPLAINED:
+            wanted = "eyes at 40 % of its height, the chin at its lower edge"
+            raise CannotEdit(
+                f"no face that fills the picture, {wanted}; with pip install dlib-bin, faces are looked for"
+            )
+        return {1: whole}
+    found = framing.find_faces(picture)
+    if not found:
+        raise CannotEdit("no face found; --framing crop takes it as it is")
+    if settings.framing == "auto" and framing.is_framed(found, *picture.shape[:2]):
+        return {1: whole}
+    faces = dict(enumerate(found, 1))
+    if settings.face is not None:
+        if settings.face not in faces:
+            raise CannotEdit(f"it has {len(faces)} faces, no number {settings.face}")
+        faces = {settings.face: faces[settings.face]}
+    return {n: framing.refined(picture, face, model.size, lambda x: misfit(model, x)) for n, face in faces.items()}
+
+
+def edit_face(
+    model: "SmileModel", original: "Picture", picture: "Picture", frame: "Frame", wish: float, is_degree: bool
+) -> tuple["Picture", float, float]:
+    """One face of the `original` edited in `picture`; returns it, the degree read before, and the one asked for."""
+    import numpy as np
+
+    from model import editing, framing
+
+    crop = (framing.cut(original, frame, frame.pixels) / 255).clip(0, 1)
+    z = model.encode(seen(model, crop))
+    before = float(model.read(z))
+    moved = model.at(z, wish) if is_degree else model.latent.move(z, wish)
+    decoded = [x[0].permute(1, 2, 0).numpy() for x in (model.decode(z), model.decode(moved))]
+    change = editing.edited(crop, *decoded) - crop
+    changed = framing.put_back(picture, change.astype(np.float32), frame)
+    return changed, before, wish if is_degree else before + wish
+
+
+def seen(model: "SmileModel", crop: "Floats") -> "Tensor":
+    """A crop (n, n, 3) in [0, 1] as the model sees it, (1, 3, S, S)."""
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    small = Image.fromarray(np.rint(crop * 255).astype(np.uint8)).resize((model.size,) * 2, Image.Resampling.LANCZOS)
+    return torch.from_numpy(np.asarray(small, np.float32) / 255).permute(2, 0, 1)[None]
+
+
+def explained(model: "SmileModel", picture: "Picture", frame: "Frame") -> float:
+    """The share of a crop's variance that the model can express; 0 for a crop without contrast."""
+    from model import framing
+
+    x = seen(model, framing.cut(picture, frame, frame.pixels).clip(0, 255) / 255)
+    variance = float(x.var((2, 3)).mean())
+    error = float((model.decode(model.encode(x)) - x).square().mean())
+    return 1 - error / variance if variance > 1e-4 else 0.0
+
+
+def misfit(model: "SmileModel", crops: "Floats") -> "Floats":
+    """How badly the model explains crops (N, S, S, 3): the error within the oval and the distance of z to faces."""
+    import torch
+
+    from model.editing import oval
+
+    x = torch.from_numpy(crops).permute(0, 3, 1, 2).clamp(0, 1)
+    z = model.encode(x)
+    weight = torch.from_numpy(oval(model.size, model.size)).permute(2, 0, 1)
+    error = ((model.decode(z) - x).square() * weight).mean((1, 2, 3))
+    whitened = torch.linalg.solve_triangular(model.latent.factor, (z - model.latent.mean).T, upper=False)
+    result: Floats = (MISFIT[0] * error.log() + MISFIT[1] * whitened.square().mean(0)).numpy()
+    return result
+
+
+def faces_of(edits: "list[Picture]", frame: "Frame") -> "Picture":
+    """One face in several pictures, for a strip: (C, STRIP_PIXELS, STRIP_PIXELS, 3)."""
+    import numpy as np
+    from PIL import Image
+
+    from model import framing
+
+    crops = [np.rint(framing.cut(edit, frame, frame.pixels).clip(0, 255)).astype(np.uint8) for edit in edits]
+    size = (STRIP_PIXELS, STRIP_PIXELS)
+    return np.stack([np.asarray(Image.fromarray(crop).resize(size, Image.Resampling.LANCZOS)) for crop in crops])
+
+
+def default_out(model: "SmileModel") -> Path:
+    from model import runs
+
+    return (runs.RUNS if model.folder == runs.PRETRAINED else model.folder) / "edits"
+
+
+def write_manifest(rows: list[Row], out: Path) -> Path:
+    """Write manifest.csv, one row per face and picture; returns its path."""
+    import pandas as pd
+
+    manifest = out / "manifest.csv"
+    with shell.whole_file(manifest) as aside:
+        pd.DataFrame(rows).to_csv(aside, index=False)
+    return manifest
+
+
+if __name__ == "__main__":
+    shell.run(main, Settings)

@@ -1,0 +1,141 @@
+"""Show what the model can express of a face: originals beside their reconstructions.
+
+python -m model.reconstruct                       # 16 faces of the run's image set that trained nothing
+python -m model.reconstruct --images a.jpg faces/ # given crops
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import shell
+from shell import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from model.pictures import Pictures
+    from model.runs import SmileModel
+
+COLUMNS = 8
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Show what the model can express of a face."""
+
+    images: tuple[Path, ...] = ()
+    """Crops in the training's framing, and folders of them. None: validation faces of the run's image set."""
+    count: int = 16
+    """Faces of the image set, evenly spread over it."""
+    data: Path | None = None
+    """The image set; by default the one that the run was trained on."""
+    run: Path | None = None
+    """Folder of the run; by default the newest finished CVAE in runs/, else the model in model/pretrained/."""
+    out: Path | None = None
+    """The picture to write; by default RUN/views/reconstructions.png."""
+
+
+def main(settings: Settings) -> None:
+    if settings.count < 1:
+        raise UserError(f"--count {settings.count}: expected at least 1.")
+    from model import pictures, runs
+
+    model = runs.load(settings.run)
+    print(f"model: {model.title}")
+    if settings.images:
+        x, names, left_out = given_faces(model, settings.images)
+    else:
+        x, names, left_out = *validation_faces(model, settings.data, settings.count), []
+    decoded = model.decode(model.encode(x))
+    values = psnr(x, decoded)
+    for name, value in zip(names, values, strict=True):
+        print(f"{value:6.2f} dB  {name}")
+    mean = -10 * math.log10(float((x - decoded).square().mean()))
+    print(f"{mean:6.2f} dB  all {len(names)} together")
+    columns = min(COLUMNS, len(names))
+    sheet = pictures.side_by_side(
+        pictures.grid(pictures.to_uint8(x), columns, "originals"),
+        pictures.grid(pictures.to_uint8(decoded), columns, f"reconstructions, {mean:.1f} dB"),
+    )
+    print(f"wrote {pictures.save(sheet, settings.out or views(model) / 'reconstructions.png')}")
+    tell_left_out(left_out)
+    print("Next: python -m model.traverse shows what each latent dimension does.")
+
+
+def psnr(x: "Tensor", decoded: "Tensor") -> list[float]:
+    """Peak signal-to-noise ratio in dB of each of N pictures in [0, 1]; of an exact copy, infinity."""
+    errors = (x - decoded).square().mean((1, 2, 3)).tolist()
+    return [-10 * math.log10(error) if error else math.inf for error in errors]
+
+
+def views(model: "SmileModel") -> Path:
+    """Where pictures of a model's inside go by default."""
+    from model import runs
+
+    return (runs.RUNS if model.folder == runs.PRETRAINED else model.folder) / "views"
+
+
+def validation_faces(model: "SmileModel", data: Path | None, count: int) -> tuple["Tensor", list[str]]:
+    """Up to `count` faces (N, 3, S, S) of an image set that trained nothing, and their names.
+
+    Raises
+    ------
+    UserError
+        There is no such set, or it keeps no face for validation.
+    """
+    import numpy as np
+
+    from data import is_validation, open_set
+    from model.faces import evenly
+
+    images = open_set(data or Path(model.config["data"]))
+    faces, names = images.pictures(model.size)
+    kept = evenly(np.flatnonzero([is_validation(name) for name in names]), count)
+    if not len(kept):
+        raise UserError(f"{images.folder}: none of its {len(names)} pictures is kept for validation; add some.")
+    return as_tensor(faces[kept]), [names[i] for i in kept]
+
+
+def given_faces(model: "SmileModel", images: tuple[Path, ...]) -> tuple["Tensor", list[str], list[str]]:
+    """Crops from files (N, 3, S, S), their names, and the files that are no pictures, each with its reason.
+
+    Raises
+    ------
+    UserError
+        None of them is a picture.
+    """
+    import numpy as np
+
+    from data.decoding import BadPicture, decode
+    from model.edit import listed
+
+    faces, names, left_out = [], [], []
+    for path in listed(images):
+        try:
+            faces.append(np.asarray(decode(path, model.size)))
+            names.append(str(path))
+        except BadPicture as error:
+            left_out.append(f"{path} ({error})")
+    if not faces:
+        tell_left_out(left_out)
+    return as_tensor(np.stack(faces)), names, left_out
+
+
+def as_tensor(faces: "Pictures") -> "Tensor":
+    """(N, S, S, 3) uint8 -> (N, 3, S, S) in [0, 1]."""
+    import numpy as np
+    import torch
+
+    return torch.from_numpy(np.asarray(faces, np.float32) / 255).permute(0, 3, 1, 2)
+
+
+def tell_left_out(left_out: list[str]) -> None:
+    """Raise a UserError that names the files that were left out, if there are any."""
+    if left_out:
+        raise UserError(f"left out {len(left_out)}: {', '.join(left_out)}.")
+
+
+if __name__ == "__main__":
+    shell.run(main, Settings)

@@ -1,0 +1,42 @@
+"""Originals beside what the model makes of them."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import opened
+from PIL import Image
+
+from model import reconstruct
+from model.reconstruct import Settings, main
+from shell import UserError
+
+
+def test_psnr_of_known_errors() -> None:
+    x = torch.zeros(2, 3, 4, 4)
+    assert reconstruct.psnr(x, torch.stack([x[0], x[1] + 0.1])) == [math.inf, pytest.approx(20)]
+
+
+def test_validation_faces_are_shown_and_measured(
+    drawn_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(Settings(count=3, run=drawn_run, out=tmp_path / "sheet.png"))
+    told = capsys.readouterr().out
+    assert told.count(" dB  ") == 4 and "all 3 together" in told and str(tmp_path / "sheet.png") in told
+    assert opened(tmp_path / "sheet.png").width > 6 * 16
+
+
+def test_given_pictures_are_shown_and_the_bad_one_is_named(drawn_run: Path, tmp_path: Path) -> None:
+    opened(next((drawn_run.parent / "faces/images").iterdir())).save(tmp_path / "good.png")
+    Image.new("L", (30, 50), 128).save(tmp_path / "faceless.png")
+    (tmp_path / "bad.png").write_bytes(b"no")
+    with pytest.raises(UserError, match=r"left out 1: .*bad.png \(not a readable picture\)"):
+        main(Settings(images=(tmp_path,), run=drawn_run, out=tmp_path / "out/sheet.png"))
+    assert (tmp_path / "out/sheet.png").exists()
+
+
+@pytest.mark.parametrize("wrong", [{"count": 0}, {"data": Path("none")}, {"images": (Path("none.png"),)}])
+def test_what_cannot_be_shown_is_one_sentence(wrong: dict[str, object], drawn_run: Path) -> None:
+    with pytest.raises(UserError):
+        main(Settings(run=drawn_run, **wrong))  # type: ignore[arg-type]
