@@ -114,7 +114,7 @@ def evaluate(settings: Settings) -> Evaluation:
         raise UserError(f"{images.folder}: {len(kept)} validation faces, at least {FEWEST} are needed to measure by.")
     made = find_judges(settings, model, images)
     kept = evenly(kept, settings.count)
-    print(f"model: {model.folder}; {len(kept):,} validation faces of {images.folder}; judges: {made.name}")
+    print(f"model: {model.title}; {len(kept):,} validation faces of {images.folder}; judges: {made.name}")
     reads = bool(made.about.get("map"))
     bench = Bench(
         model,

@@ -48,7 +48,7 @@ def main(settings: Settings) -> None:
 
         model = runs.load(settings.run)
         views.face(model, 0, 0, START)  # a run that has no smile ends here
-        print(f"model: {model.folder}")
+        print(f"model: {model.title}")
         page = build(gradio, model)
         page.launch(
             server_name=HOST,

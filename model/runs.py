@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from data.images import read_about
 from model.cvae import CVAE
 from model.devices import autocast
 from model.latent import Latent, soft_limit
@@ -48,6 +49,23 @@ class SmileModel:
         """The first 12 hex digits of the sha256 of model.safetensors."""
         with (self.folder / "model.safetensors").open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+
+    @property
+    def title(self) -> str:
+        """Which model this is, in words."""
+        if self.folder != PRETRAINED:
+            return str(self.folder)
+        return f"the one that comes with the project (model/pretrained); its licence: {self.licence}"
+
+    @property
+    def licence(self) -> str:
+        """What is known of the licence of this model and its faces: that of the pictures it learned from."""
+        if "licence" in self.config:
+            return str(self.config["licence"])
+        about = read_about(Path(self.config["data"]))
+        if "licence" not in about:
+            return "unknown"
+        return f"that of the pictures the model learned from ({about['name']}): {about['licence']}"
 
     @torch.inference_mode()
     def encode(self, x: Tensor) -> Tensor:

@@ -58,7 +58,7 @@ def main(settings: Settings) -> None:
     from model import pictures, runs
 
     model = runs.load(settings.run)
-    print(f"model: {model.folder}")
+    print(f"model: {model.title}")
     degrees: tuple[float | None, ...] = tuple(dict.fromkeys(settings.smile)) or (None,)
     asked = {c: c for c in degrees}
     what, out = "smile", settings.out or default_out(model)

@@ -70,7 +70,7 @@ def main(settings: Settings) -> None:
     from model import runs
 
     model = runs.load(settings.run)
-    print(f"model: {model.folder}")
+    print(f"model: {model.title}")
     asked = asked_degrees(settings, model.hash)
     judges = open_judges(model, settings.screening)
     with new_pictures(settings.out, settings.force) as images:
@@ -236,7 +236,7 @@ def write_tables(
     about = {
         "name": settings.out.resolve().name,
         "source": MADE_BY,
-        "licence": licence(model.config),
+        "licence": model.licence,
         "model": model.hash,
         "seed": settings.seed,
         "identities": settings.identities,
@@ -247,16 +247,6 @@ def write_tables(
         "left_out": dict(left_out),
     }
     describe(settings.out, metadata, about)
-
-
-def licence(config: Mapping[str, Any]) -> str:
-    """What is known of the licence of a model's faces: that of the pictures it learned from."""
-    if "licence" in config:
-        return str(config["licence"])
-    about = read_about(Path(config["data"]))
-    if "licence" not in about:
-        return "unknown"
-    return f"that of the pictures the model learned from ({about['name']}): {about['licence']}"
 
 
 def write_overview(settings: Settings, faces: "Faces") -> None:

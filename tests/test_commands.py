@@ -10,7 +10,9 @@ import pytest
 import shell
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = ["annotator", "labeling.build", "sessions.simulate", "data.prepare", "model.train", "model.sample"]
+COMMANDS = ["annotator", "labeling.build", "sessions.simulate", "data.prepare"]
+COMMANDS += [f"model.{name}" for name in ("train", "sample", "sharpen", "evaluate", "stimuli", "explore", "pack")]
+COMMANDS += [f"model.{name}" for name in ("edit", "reconstruct", "traverse", "interpolate")]
 
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,57 @@
+"""Pack a finished run so that it can be given away: half the bytes, no pictures, the licence beside the weights.
+
+python -m model.pack --run runs/utkface --out released
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import shell
+from shell import UserError
+
+TERMS = """These weights were trained on the image set "{name}" ({source}).
+
+Licence of that set: {licence}.
+
+The weights, and faces made with them, are under the same terms. The code that reads them has a licence of its own.
+"""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Pack a finished run so that it can be given away."""
+
+    run: Path | None = None
+    """The run; by default the newest finished CVAE in runs/."""
+    out: Path = Path("packed")
+    """The folder to write: config.json, model.safetensors (weights in bfloat16), LICENCE, and what judges found."""
+
+
+def main(settings: Settings) -> None:
+    import shutil
+
+    import torch
+
+    from data import open_set
+    from model import runs
+
+    model = runs.load(settings.run)
+    if settings.out.exists() and (not settings.out.is_dir() or any(settings.out.iterdir())):
+        raise UserError(f"{settings.out}: exists; --out names another folder.")
+    about = open_set(model.config["data"]).about()
+    missing = [key for key in ("name", "source", "licence") if key not in about]
+    if missing:
+        raise UserError(f"{model.config['data']}/set.json: {', '.join(missing)} is missing; weights need a licence.")
+    runs.save_model(settings.out, model.network.to(torch.bfloat16), model.latent)
+    runs.write_config(settings.out, model.config | {"licence": model.licence})
+    shell.write_text(settings.out / "LICENCE", TERMS.format(**about))
+    for name in ("judges.json", "judges.safetensors", "evaluation.json", "evaluation.png"):
+        if (model.folder / name).exists():
+            shutil.copy(model.folder / name, settings.out)
+    size = (settings.out / "model.safetensors").stat().st_size / 1e6
+    print(f"wrote {settings.out / 'model.safetensors'} ({size:.1f} MB)")
+    print(f"Next: python -m model.sample --smile -3 --run {settings.out}")
+
+
+if __name__ == "__main__":
+    shell.run(main, Settings)

@@ -1,0 +1,43 @@
+"""A packed model is a run that makes the same faces in half the bytes, with its licence beside it."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import model
+from model.pack import Settings, main
+from shell import UserError
+
+
+def test_a_packed_model_makes_nearly_the_same_faces(drawn_run: Path, tmp_path: Path) -> None:
+    main(Settings(drawn_run, tmp_path / "packed"))
+    before, after = model.load(drawn_run), model.load(tmp_path / "packed")
+    assert (before.sample(0.5, 4) - after.sample(0.5, 4)).abs().mean() < 1 / 255
+    assert all(torch.equal(t, getattr(after.latent, name)) for name, t in vars(before.latent).items())
+    size = [(folder / "model.safetensors").stat().st_size for folder in (drawn_run, tmp_path / "packed")]
+    assert size[1] < 0.6 * size[0]
+    assert "CC0" in (tmp_path / "packed/LICENCE").read_text() and "CC0" in after.licence
+
+
+def test_a_folder_in_use_is_refused(drawn_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="exists"):
+        main(Settings(drawn_run, tmp_path))
+
+
+def test_weights_without_a_licence_are_not_packed(drawn_run: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "set"
+    (bare / "images").mkdir(parents=True)
+    (bare / "images/a.png").write_bytes(
+        next(Path(json.loads((drawn_run / "config.json").read_text())["data"]).glob("images/*")).read_bytes()
+    )
+    run = tmp_path / "run"
+    run.mkdir()
+    for file in ("config.json", "model.safetensors"):
+        (run / file).write_bytes((drawn_run / file).read_bytes())
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | {"data": str(bare)}))
+    with pytest.raises(UserError, match="licence"):
+        main(Settings(run, tmp_path / "packed"))
