@@ -13,6 +13,7 @@ from torch import Tensor
 from data import ImageSet, is_validation, open_set
 from data.tables import read_csv
 from model import runs
+from model.folds import READER_FOLDS, may_teach_reader
 from model.reader import SIZE, Floats, read_smiles
 from model.train import Settings
 from shell import UserError, whole_file
@@ -93,7 +94,8 @@ def load_faces(settings: Settings, run: Path) -> Faces:
         else:
             degrees, figures = read_degrees(images, names, train, settings)
             print(reader_report(figures))
-            runs.write_config(run, runs.read_config(run) | {"reader": figures})
+            folds = {"reader_folds": READER_FOLDS} if settings.spare_labels else {}
+            runs.write_config(run, runs.read_config(run) | {"reader": figures} | folds)
             with whole_file(path) as aside:
                 pd.DataFrame({"image": names, "smile": degrees}).to_csv(aside, index=False)
     attributes = np.column_stack([degrees, held(images, names, settings.hold)])
@@ -107,6 +109,8 @@ def read_degrees(
 ) -> tuple[Floats, dict[str, float]]:
     """The smile reader's degrees of all faces (N,), and its figures."""
     labels = images.labels().set_index("image")["smile"].reindex(names).to_numpy(float)
+    if settings.spare_labels:
+        labels[train & ~may_teach_reader(names)] = np.nan
     pictures, _ = images.pictures(SIZE)
     return read_smiles(
         pictures, labels, train, rounds=settings.reader_rounds, steps=settings.reader_steps, seed=settings.seed

@@ -44,6 +44,8 @@ class Settings:
     """Students of the smile reader, each taught by the one before."""
     reader_steps: int = 700
     """Training steps of each student."""
+    spare_labels: bool = False
+    """Leave two of five labels to the judge of `model.evaluate`: for measuring, not for the best model."""
     seed: int = 0
     """Of weights, order, noise, everything."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"

@@ -16,12 +16,13 @@ import pytest
 import torch
 
 import model
-from data import open_set
+from data import is_validation, open_set
 from data.prepare import Drawn
 from data.prepare import main as prepare
-from model import runs, sample, training
+from model import faces, runs, sample, training
 from model.cvae import CVAE
 from model.faces import held, load_faces, shuffle
+from model.folds import may_teach_reader
 from model.state import moving_average
 from model.train import Settings
 from model.training import train
@@ -257,6 +258,21 @@ def test_impossible_settings_are_one_sentence(wrong: dict[str, int]) -> None:
     with pytest.raises(UserError):
         train(replace(TINY, run=Path("runs/wrong"), **wrong))
     assert not Path("runs/wrong").exists()
+
+
+def test_spared_labels_do_not_teach_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    taught = {}
+
+    def reader(_: object, labels: np.ndarray, train: np.ndarray, **__: int) -> tuple[np.ndarray, dict[str, float]]:
+        taught["labels"] = labels[train]
+        return np.zeros(len(labels)), {"labels": float(np.isfinite(labels).sum())}
+
+    monkeypatch.setattr(faces, "read_smiles", reader)
+    images = open_set("data/faces")
+    train = np.array([not is_validation(name) for name in images.names])
+    faces.read_degrees(images, images.names, train, replace(TINY, spare_labels=True))
+    spared = sum(not may_teach_reader([name])[0] for name, trains in zip(images.names, train, strict=True) if trains)
+    assert np.isnan(taught["labels"]).sum() >= spared > 0
 
 
 def test_held_columns_become_numbers(tmp_path: Path) -> None:
