@@ -21,7 +21,7 @@ from model.devices import best_device
 from model.evaluate import Settings
 from model.faces import evenly
 from model.judges import Judges, Pictures
-from model.judging import GALLERY, make_judges, moved
+from model.judging import GALLERY, make_judges, moved, recipe
 from model.measures import Figure, Floats, interval
 from model.pictures import to_uint8
 from model.reader import ridge
@@ -143,11 +143,12 @@ def find_judges(settings: Settings, model: SmileModel, images: ImageSet) -> Judg
     if settings.judges is not None:
         return judges.load(settings.judges)
     out = settings.out or place(model)
-    if settings.judge == "own" and (out / "judges.json").exists():
-        stored = judges.load(out)
-        asked = {"judge": "own", "data": str(images.folder), "steps": settings.judge_steps, "seed": settings.seed}
-        if asked.items() <= stored.about.items():
-            return stored
+    asked = recipe(settings.judge, images, model.config, settings.judge_steps, settings.seed)
+    for folder in (out, model.folder):
+        if settings.judge == "own" and (folder / "judges.json").exists():
+            stored = judges.load(folder)
+            if asked.items() <= stored.about.items():
+                return stored
     made = make_judges(settings.judge, images, model.config, settings.judge_steps, settings.seed)
     judges.save(made, out)
     return made

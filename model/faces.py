@@ -110,7 +110,7 @@ def read_degrees(
     """The smile reader's degrees of all faces (N,), and its figures."""
     labels = images.labels().set_index("image")["smile"].reindex(names).to_numpy(float)
     if settings.spare_labels:
-        labels[train & ~may_teach_reader(names)] = np.nan
+        labels = np.where(train & ~may_teach_reader(names), np.nan, labels)
     pictures, _ = images.pictures(SIZE)
     return read_smiles(
         pictures, labels, train, rounds=settings.reader_rounds, steps=settings.reader_steps, seed=settings.seed

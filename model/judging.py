@@ -1,5 +1,7 @@
 """Judges are made here: own ones trained, any brought to the scale of the labels and examined on faces unseen."""
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -36,7 +38,7 @@ def make_judges(kind: Kind, images: ImageSet, config: dict[str, Any], steps: int
     pictures, names = images.pictures(SIZE)
     labels = images.labels().set_index("image")["smile"].reindex(names).to_numpy(float)
     metadata = images.metadata().set_index("image").reindex(names)
-    about: dict[str, Any] = {"judge": kind, "data": str(images.folder), "seed": seed, "warnings": []}
+    about = recipe(kind, images, config, steps, seed) | {"warnings": []}
     source: Source
     if kind == "face-api":
         source = faceapi.FaceApi(faceapi.fetch())
@@ -47,13 +49,22 @@ def make_judges(kind: Kind, images: ImageSet, config: dict[str, Any], steps: int
         attributes = known_attributes(metadata)
         trunk = train_trunk(pictures, train, metadata, attributes, steps=steps, seed=seed, device=best_device())
         source = OwnNets(trunk, attributes)
-        about |= {"steps": steps, "attributes": [asdict(a) for a in attributes]}
+        about["attributes"] = [asdict(a) for a in attributes]
         labelled, readings = teach_smile(source, pictures, names, labels, metadata, config, about)
     if len(labelled) >= FEWEST_LABELS:
         about |= on_label_scale(readings, labels[labelled], images)
     judges = Judges(source, about)
     examine(judges, pictures, np.flatnonzero([is_validation(name) for name in names]), metadata)
     return judges
+
+
+def recipe(kind: str, images: ImageSet, config: Mapping[str, Any], steps: int, seed: int) -> dict[str, Any]:
+    """What judges are made of: stored ones are as good as new ones if theirs is the same."""
+    labels = images.labels()[["image", "smile"]].sort_values("image").to_csv(index=False)
+    made: dict[str, Any] = {"judge": kind, "data": images.name, "seed": seed}
+    made["labels"] = hashlib.sha256(labels.encode()).hexdigest()[:12]
+    made["reader_folds"] = config.get("reader_folds")
+    return made | ({"steps": steps} if kind == "own" else {})
 
 
 def teach_smile(

@@ -100,17 +100,22 @@ class SmileModel:
         smile = torch.as_tensor(smile, dtype=z.dtype, device=z.device)
         return self.latent.at(z, smile if exaggerate else soft_limit(smile))
 
-    def sample(self, smile: float | Tensor | None, count: int = 64, seed: int = 0) -> Tensor:
-        """`count` new faces at degree `smile` (None: as they come) -> (count, 3, S, S)."""
-        z = self.identities(count, seed)
-        if smile is not None:
-            self._needs_condition("sample at a degree of smile")
-            z = self.at(z, smile)
-        return self.decode(z)
+    def sample(
+        self,
+        smile: float | Tensor | None,
+        count: int = 64,
+        seed: int = 0,
+        *,
+        truncation: float = 1.0,
+        exaggerate: bool = False,
+    ) -> Tensor:
+        """`count` new faces at degree `smile` (None: as they come) -> (count, 3, S, S); see `identities` and `at`."""
+        z = self.identities(count, seed, truncation)
+        return self.decode(z if smile is None else self.at(z, smile, exaggerate))
 
     @torch.inference_mode()
     def edit(self, x: Tensor, *, smile: float | Tensor | None = None, shift: float | Tensor | None = None) -> Tensor:
-        """The faces x (N, 3, S, S) with their smile set to `smile` or changed by `shift`.
+        """The faces x (N, 3, S, S) with their smile set to `smile` (as `at` does) or changed by `shift`.
 
         x + (decode(z') - decode(z)): what the model cannot express stays as it is, and a change of 0 returns x exactly.
 
@@ -123,7 +128,7 @@ class SmileModel:
             raise ValueError("give exactly one of smile and shift")
         self._needs_condition("change a smile")
         z = self.encode(x)
-        moved = self.latent.at(z, smile) if smile is not None else self.latent.move(z, shift)  # type: ignore[arg-type]
+        moved = self.at(z, smile) if smile is not None else self.latent.move(z, shift)  # type: ignore[arg-type]
         return (x + (self._decode(moved) - self._decode(z))).clamp(0, 1)
 
     def _decode(self, z: Tensor) -> Tensor:

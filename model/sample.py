@@ -42,6 +42,10 @@ class Settings:
     """Folder for the pictures; by default RUN/samples, with --calibrated RUN/samples/perceived."""
     calibrated: Path | None = None
     """A stimulus set of this model that people have judged: --smile is then a degree as people see it."""
+    truncation: float = 1.0
+    """Below 1, faces nearer to the mean face: more typical, less diverse."""
+    exaggerate: bool = False
+    """Beyond [-1, 1] go on in a straight line; by default the way levels off where faces end."""
     separate: bool = False
     """Write each face as a file of its own, and manifest.csv."""
 
@@ -49,6 +53,8 @@ class Settings:
 def main(settings: Settings) -> None:
     if settings.count < 1 or settings.seed < 0:
         raise UserError(f"--count {settings.count} --seed {settings.seed}: expected at least 1, and 0 or more.")
+    if not 0 <= settings.truncation <= 1:
+        raise UserError(f"--truncation {settings.truncation}: expected 0 to 1.")
     if not all(map(math.isfinite, settings.smile)):
         raise UserError(f"--smile {' '.join(map(str, settings.smile))}: expected finite numbers.")
     if settings.calibrated is not None and not settings.smile:
@@ -71,7 +77,13 @@ def main(settings: Settings) -> None:
             print("note: the calibration is by simulated subjects; it says nothing about people.")
     if any(c is not None and abs(c) > 1 for c in asked.values()):
         print("note: degrees outside [-1, 1] go beyond what people's labels cover; the model extrapolates.")
-    faces = {c: pictures.to_uint8(model.sample(asked[c], settings.count, settings.seed)) for c in degrees}
+
+    def made(c: float | None) -> "Pictures":
+        truncation, exaggerate = settings.truncation, settings.exaggerate
+        some = model.sample(c, settings.count, settings.seed, truncation=truncation, exaggerate=exaggerate)
+        return pictures.to_uint8(some)
+
+    faces = {c: made(asked[c]) for c in degrees}
     for smile, some in faces.items():
         name, title = ("faces", "") if smile is None else (folder_name(smile), f"{what} {pictures.degree(smile)}")
         print(f"wrote {pictures.save(pictures.grid(some, title=title), out / f'{name}.png')}")
@@ -80,7 +92,9 @@ def main(settings: Settings) -> None:
         sheet = pictures.strip(rows, [pictures.degree(c) for c in degrees if c is not None])
         print(f"wrote {pictures.save(sheet, out / 'strip.png')}")
     if settings.separate:
-        print(f"wrote {write_separately(faces, asked, out, settings.seed, model.hash)}")
+        how = {"truncation": settings.truncation} if settings.truncation != 1 else {}
+        how |= {"exaggerate": 1.0} if settings.exaggerate else {}
+        print(f"wrote {write_separately(faces, asked, out, settings.seed, model.hash, how)}")
     else:
         print("Next: the same with --separate writes each face as a file of its own, with a manifest.")
 
@@ -102,10 +116,12 @@ def write_separately(
     out: Path,
     seed: int,
     model_hash: str,
+    how: "Mapping[str, float]",
 ) -> Path:
     """Each face as OUT/0000.png, or OUT/smile_0.50/0000.png where there are several degrees; returns the manifest.
 
     Its column `smile` is what the model was asked for; where that is not the key of `faces`, `perceived` has the key.
+    What else was asked for, and is no default, has columns of its own, named as in `how`.
     """
     from PIL import Image
 
@@ -117,7 +133,7 @@ def write_separately(
         for identity, face in enumerate(some):
             path = pictures.save(Image.fromarray(face), folder / f"{identity:04d}.png")
             rows.append((path.relative_to(out).as_posix(), asked[smile], identity, seed, model_hash))
-    table = manifest(rows)
+    table = manifest(rows).assign(**how)
     if any(asked[smile] != smile for smile in faces):
         table["perceived"] = [smile for smile, some in faces.items() for _ in some]
     path = out / "manifest.csv"

@@ -369,6 +369,28 @@ def test_sampling_writes_grids_a_strip_and_a_manifest(
     assert manifest["model"].unique().tolist() == [model.load(run).hash]
 
 
+def test_truncation_and_exaggeration_are_in_the_manifest(run: Path, tmp_path: Path) -> None:
+    sample.main(sample.Settings((3.0,), 2, run=run, out=tmp_path, separate=True, truncation=0.5, exaggerate=True))
+    table = pd.read_csv(tmp_path / "manifest.csv")
+    assert (table["truncation"] == 0.5).all() and (table["exaggerate"] == 1).all()
+
+
+def test_a_truncated_face_is_nearer_to_the_mean_face(run: Path) -> None:
+    faces = model.load(run)
+    z = [faces.identities(8, truncation=t) - faces.latent.mean for t in (1.0, 0.5, 0.0)]
+    assert torch.allclose(z[1], z[0] / 2, atol=1e-5) and not z[2].any()
+
+
+def test_beyond_the_labels_the_way_levels_off_unless_exaggerated(run: Path) -> None:
+    faces = model.load(run)
+    z = faces.identities(4)
+    for smile in (-1.0, -0.3, 0.0, 0.7, 1.0):
+        assert torch.equal(faces.at(z, smile), faces.at(z, smile, exaggerate=True))
+    read = [faces.read(faces.at(z, smile)).mean().item() for smile in (1.0, 1.2, 2.0, 3.0)]
+    assert read == sorted(read) and read[-1] < 2
+    assert faces.read(faces.at(z, 3.0, exaggerate=True)).mean().item() == pytest.approx(3, abs=1e-3)
+
+
 def test_degrees_that_round_alike_do_not_share_a_file(run: Path, tmp_path: Path) -> None:
     sample.main(sample.Settings(smile=(0.121, 0.123), count=1, run=run, out=tmp_path, separate=True))
     assert len(pd.read_csv(tmp_path / "manifest.csv")["file"].unique()) == 2
