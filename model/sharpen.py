@@ -26,14 +26,10 @@ class Settings:
     lr: float = 2e-4
     """Highest learning rate of decoder and discriminator."""
     perceptual: float = 1.0
-    """Weight of the features of a reconstruction; 0 leaves the term out, as in the three that follow."""
-    adversarial: float = 0.3
+    """Weight of the features of a reconstruction; 0 leaves the term out."""
+    adversarial: float = 0.4
     """The discriminator's share of the gradient, of the one of the reconstruction terms."""
-    smile: float = 1.0
-    """Weight of the smile that is read in made faces against the one asked for."""
-    person: float = 0.1
-    """Weight of being the same person at every degree, and another than the others."""
-    farthest: float = 1.8
+    farthest: float = 1.2
     """Made faces have degrees up to this, either way."""
     features_steps: int = 1000
     """Training steps of the net whose features are compared."""

@@ -7,15 +7,12 @@ decoder goes on, on two kinds of pictures at once. Reconstructions r of real fac
     1/2 log P(r, x)               the same of the features that `model.features` sees, each brought to unit length
                                   over its channels (as in LPIPS, Zhang et al., 2018)
 
-and made faces f, each person at two random degrees c, to
-
-    (s(f) - c)^2                  by a student of the smile reader; beyond +-1 it only has to see no less than +-1
-    NT-Xent(f, f'), attributes    by the same features: both degrees show one person of one age, gender and race, and
-                                  no two persons look alike (SimCLR, Chen et al., 2020, eq. 1)
-
 while a discriminator of patches (Isola et al., 2017; hinge loss and spectral norm, Miyato et al., 2018) learns to tell
-both from real faces. It is warmed up before it counts, and the gradient that it gives a reconstruction is held at a
-share of the gradient of the two terms above (Esser et al., 2021, eq. 7).
+them, and made faces at random degrees, from real faces. It is warmed up before it counts, and the gradient that it
+gives a reconstruction is held at a share of the gradient of the two terms above (Esser et al., 2021, eq. 7).
+
+Made faces have no other teacher. Two were tried and left out: the smile reader, for the degree that was asked for, and
+the features, for being one person at every degree. The decoder learned to draw what these nets like to see instead.
 """
 
 import math
@@ -37,10 +34,10 @@ from model import opening, runs
 from model.devices import autocast, best_device
 from model.faces import Faces, evenly, load_faces
 from model.features import Features, new_features, train_features
-from model.judge_nets import contrast, known_attributes
+from model.judge_nets import known_attributes
 from model.latent import Latent
 from model.outcome import save_comparison, shown_faces
-from model.reader import MOUTH, SIZE, Student, train_student
+from model.reader import SIZE
 from model.runs import SmileModel
 from model.sharpen import Settings
 from model.state import moving_average
@@ -48,11 +45,10 @@ from model.training import MOST_VALIDATION, ctrl_c, learning_rate
 from shell import UserError, whole_file
 
 CHECKPOINT = "sharpening.pt"
-MODULES = ("decoder", "average", "discriminator", "decoder_optimizer", "discriminator_optimizer", "features", "student")
+MODULES = ("decoder", "average", "discriminator", "decoder_optimizer", "discriminator_optimizer", "features")
 VALUES = ("step", "share", "rows", "recent")
-TERMS = ("mse", "perceptual", "adversarial", "smile", "person")
+TERMS = ("mse", "perceptual", "adversarial")
 WARM_UP = 150  # steps until the discriminator begins to count, and again as many until it counts fully
-STUDENT_STEPS = 700
 DECAY = 0.998
 
 
@@ -77,14 +73,13 @@ class State:
     decoder_optimizer: torch.optim.Optimizer
     discriminator_optimizer: torch.optim.Optimizer
     features: Features
-    student: Student
     step: int = 0
     share: float = 0.0
     """Gradient of the reconstruction over that of the discriminator, a running mean."""
     rows: list[dict[str, float]] = field(default_factory=list)
     """sharpening.csv."""
     recent: list[Tensor] = field(default_factory=list)
-    """The terms (5,) of the steps since the last row."""
+    """The terms (3,) of the steps since the last row."""
 
     def save(self, run: Path) -> None:
         held = {name: getattr(self, name).state_dict() for name in MODULES}
@@ -180,7 +175,7 @@ def check(settings: Settings) -> None:
         least = 4 if name == "batch" else 1
         if getattr(settings, name) < least:
             raise UserError(f"--{name.replace('_', '-')} {getattr(settings, name)}: expected at least {least}.")
-    for name in ("perceptual", "adversarial", "smile", "person", "farthest", "seed"):
+    for name in ("perceptual", "adversarial", "farthest", "seed"):
         if getattr(settings, name) < 0:
             raise UserError(f"--{name} {getattr(settings, name)}: expected 0 or more.")
     if settings.lr <= 0 or settings.save_every % settings.log_every:
@@ -189,23 +184,16 @@ def check(settings: Settings) -> None:
 
 
 def new_state(model: SmileModel, faces: Faces, settings: Settings, device: torch.device, *, taught: bool) -> State:
-    """The beginning, with features and a student that are `taught`, or not yet (a checkpoint will replace them)."""
-    began = opening.settings_of(model.config)
-    images = open_set(began.data)
+    """The beginning, with features that are `taught`, or not yet (a checkpoint will replace them)."""
+    images = open_set(opening.settings_of(model.config).data)
     pictures, names = images.pictures(SIZE)
     metadata = images.metadata().set_index("image").reindex(names)
     if taught:
-        labels = images.labels().set_index("image")["smile"].reindex(names).to_numpy(float)
-        features = train_features(
-            pictures, faces.train, metadata, steps=settings.features_steps, seed=settings.seed, device=device
-        )
-        student = train_student(
-            pictures, faces.degrees, labels, faces.train, STUDENT_STEPS, settings.seed + 100, "smile reader"
-        )
+        steps, seed = settings.features_steps, settings.seed
+        features = train_features(pictures, faces.train, metadata, steps=steps, seed=seed, device=device)
     else:
-        features, student = new_features(known_attributes(metadata), settings.seed, device), Student()
-    for net in (features, student.to(device)):
-        net.eval().requires_grad_(False)
+        features = new_features(known_attributes(metadata), settings.seed, device)
+    features.eval().requires_grad_(False)
     torch.manual_seed(settings.seed)
     decoder = model.network.decoder.to(memory_format=torch.channels_last).requires_grad_(True).train()
     discriminator = Discriminator().to(device).to(memory_format=torch.channels_last)
@@ -214,7 +202,7 @@ def new_state(model: SmileModel, faces: Faces, settings: Settings, device: torch
         return torch.optim.Adam(net.parameters(), settings.lr, betas=(0.5, 0.9), fused=True)
 
     average = AveragedModel(decoder, multi_avg_fn=moving_average(DECAY))
-    return State(decoder, average, discriminator, optimizer(decoder), optimizer(discriminator), features, student)
+    return State(decoder, average, discriminator, optimizer(decoder), optimizer(discriminator), features)
 
 
 def step(
@@ -222,44 +210,38 @@ def step(
 ) -> None:
     """One step of the decoder and one of the discriminator."""
     batch = min(settings.batch, len(faces.everyone))
-    persons = batch // 4
+    more = batch // 2
     generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + state.step)
     mirrored = torch.rand(batch, generator=generator) < 0.5
-    noise = torch.randn(batch + persons, len(latent.mean), generator=generator).to(device)
-    c = ((2 * torch.rand(2 * persons, generator=generator) - 1) * settings.farthest).to(device)
+    noise = torch.randn(batch + more, len(latent.mean), generator=generator).to(device)
+    c = ((2 * torch.rand(more, generator=generator) - 1) * settings.farthest).to(device)
     x, _ = faces.batch(faces.order(state.step, batch, settings.seed), device, mirrored)
     x = x.contiguous(memory_format=torch.channels_last)
     with torch.no_grad(), autocast(device):
         mu, log_var = model.network.encoder(x)
     z = mu + (0.5 * log_var).exp() * noise[:batch]  # (B, Z)
-    made = latent.at(latent.draw(noise[batch:]).repeat(2, 1), c)  # (2 P, Z)
+    made = latent.at(latent.draw(noise[batch:]), c)  # (M, Z)
     for group in (*state.decoder_optimizer.param_groups, *state.discriminator_optimizer.param_groups):
         group["lr"] = learning_rate(state.step, settings.steps, settings.lr)
     with autocast(device):
-        drawn = state.decoder(torch.cat([z, made]))  # (B + 2 P, 3, S, S)
-    recon, f = drawn.split([batch, 2 * persons])
+        drawn = state.decoder(torch.cat([z, made]))  # (B + M, 3, S, S)
+    recon = drawn[:batch]
     if settings.adversarial:
         step_discriminator(state, x, drawn.detach(), device)
     mse = (recon - x).square().mean()
     perceived = perceptual(state.features, recon, x, device) if settings.perceptual else torch.ones_like(mse)
     loss = 0.5 * mse.log() + settings.perceptual * 0.5 * perceived.log()
-    adversarial = smile = person = torch.zeros((), device=device)
+    adversarial = torch.zeros((), device=device)
     if settings.adversarial and state.step >= WARM_UP:
         adversarial, share = adversary(state, drawn, recon, loss, device)
         state.share = 0.9 * state.share + 0.1 * share if state.share else share
         loss = loss + settings.adversarial * state.share * min(1.0, state.step / WARM_UP - 1) * adversarial
-    if settings.smile:
-        smile = smile_error(state.student, f, c)
-        loss = loss + settings.smile * smile
-    if settings.person:
-        person = person_error(state.features, f, device)
-        loss = loss + settings.person * person
     state.decoder_optimizer.zero_grad()
     loss.backward()
     state.decoder_optimizer.step()
     state.average.update_parameters(state.decoder)
     state.step += 1
-    state.recent.append(torch.stack([t.detach().float() for t in (mse, perceived, adversarial, smile, person)]))
+    state.recent.append(torch.stack([t.detach().float() for t in (mse, perceived, adversarial)]))
 
 
 def step_discriminator(state: State, real: Tensor, made: Tensor, device: torch.device) -> None:
@@ -292,26 +274,6 @@ def perceptual(features: Features, one: Tensor, other: Tensor, device: torch.dev
         maps = features.maps(torch.cat([one, other]))
     parts = [F.normalize(m.float(), dim=1).chunk(2) for m in maps]
     return torch.stack([(a - b).square().sum(1).mean() for a, b in parts]).mean()
-
-
-def smile_error(student: Student, made: Tensor, c: Tensor) -> Tensor:
-    """Mean squared difference of the smile in pictures (N, 3, S, S) from degrees c (N,)."""
-    small = made if made.shape[-1] == SIZE else F.interpolate(made, (SIZE, SIZE), mode="bilinear", antialias=True)
-    mouths = small[:, :, MOUTH[0], MOUTH[1]].mean(1, keepdim=True)
-    said = (student(mouths)[:, 0] + student(mouths.flip(3))[:, 0]) / 2
-    missing = torch.where(c.abs() > 1, F.relu(1 - said * c.sign()), said - c)
-    return missing.square().mean()
-
-
-def person_error(features: Features, made: Tensor, device: torch.device) -> Tensor:
-    """How little pictures i and i + P of (2 P, 3, S, S) look like one person, and like no other."""
-    with autocast(device):
-        last = features.maps(made)[-1]
-    descriptors, attributes = features.told(last.float())
-    one, other = F.normalize(descriptors, dim=1).chunk(2)
-    before, after = attributes.chunk(2)
-    change = (before - after).square().mean() if before.numel() else 0.0
-    return contrast(one, other) + 0.2 * change
 
 
 def row(state: State) -> dict[str, float]:

@@ -15,7 +15,6 @@ from shell import UserError
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sharpening, "STUDENT_STEPS", 2)
     monkeypatch.setattr(sharpening, "WARM_UP", 3)
 
 
