@@ -49,12 +49,15 @@ def record(settings: Settings, subject: str) -> None:
                 Experiment(course, host, trials).run()
             except WindowClosed:
                 print("The window was closed.")
+            except Exception:
+                if trials.rows:
+                    print(f"{run.path}: {len(trials.rows)} trials are kept; the same command goes on after them.")
+                raise
             finally:
                 trials.finish()
     if trials.rows:
         print(f"{run.path}: {len(trials.rows)} trials.")
-        option = "" if images.folder == DEFAULT else f" --data {images.folder}"
-        print(f"Next: python -m labeling.build{option}")
+        print(f"Next: python -m labeling.build{settings.given('data', 'sessions')}")
     else:
         print("Nothing was shown, nothing is recorded.")
 

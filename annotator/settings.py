@@ -1,6 +1,7 @@
 """The flags of `python -m annotator`."""
 
 import math
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -63,6 +64,15 @@ class Settings:
     """A simulated observer, who knows the true_smile of the set's metadata.csv, presses the keys."""
     timing: bool = False
     """Do not record: test how exactly this machine shows faces and times keys."""
+
+    def given(self, *fields: str) -> str:
+        """Those of the flags `fields` that differ from their default, as they are typed, for the next command."""
+        values = {field: getattr(self, field) for field in fields}
+        return "".join(
+            f" --{field} {shlex.quote(str(value))}"
+            for field, value in values.items()
+            if value != getattr(Settings, field)
+        )
 
     def check(self) -> None:
         """Raise UserError for values that cannot be meant."""

@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from annotator.host import Host
-from annotator.page import Page, action
+from annotator.page import compose
 from annotator.screen import Screen, WindowClosed
 from annotator.settings import Settings
 from annotator.sidecar import now
@@ -76,20 +76,20 @@ def self_test(settings: Settings) -> None:
     write_text(path, json.dumps({"verdict": verdict, **asdict(report)}, indent=1) + "\n")
     plot(report, path.with_suffix(".png"))
     print("\n".join(verdict))
-    print(f"{path}\n{path.with_suffix('.png')}\nNext: python -m annotator --subject ID")
+    print(f"{path}\n{path.with_suffix('.png')}")
+    print(f"Next: python -m annotator --subject ID{settings.given('data', 'sessions', 'texts', 'monitor', 'grey')}")
 
 
 def measure(screen: Screen, host: Host) -> Report:
     """Raises WindowClosed."""
-    host.show(host.artist.page(Page("Timing test", ("The display is measured for ten seconds. Please wait.",))))
+    host.show(host.artist.page(compose(host.texts, "timing_display", actions=(), seconds=round(FLIPS_S))))
     end_s = time.perf_counter() + FLIPS_S
     flips_s = [screen.flip()]
     while flips_s[-1] < end_s:
         flips_s.append(screen.flip(flips_s[-1] + PACE_S))
     wake_ups_s = wake_up_delays(screen)
-    skip = action(host.texts, ESCAPE, "skip")
-    words = f"Now press any keys, one after the other, about {PRESSES} times."
-    host.show(host.artist.page(Page("Timing test", (words,), actions=(skip,))))
+    page = compose(host.texts, "timing_keys", ((ESCAPE, "skip"),), presses=PRESSES)
+    host.show(host.artist.page(page))
     sources: Counter[str] = Counter()
     delays_s: list[float] = []
     deadline_s = time.perf_counter() + PATIENCE_S

@@ -3,7 +3,7 @@
 The scale is set by the data: how far subjects' votes on the same image lie apart. No truth is used.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.special import betainc, betaincinv, ndtri
@@ -15,21 +15,28 @@ LEVEL = 0.9
 Z = float(ndtri((1 + LEVEL) / 2))
 
 
-def interval(votes: Votes, push: Floats, weight: Floats, link: Link) -> tuple[Floats, Floats]:
+class Sums(NamedTuple):
+    """(I,) each: the sums over an image's votes."""
+
+    push: Floats
+    weight: Floats
+
+
+def interval(votes: Votes, push: Floats, weight: Floats, sums: Sums, link: Link) -> tuple[Floats, Floats]:
     """(I,) lower and upper ends of the 90 % intervals of labels that are ratios of sums, within [-1, 1].
 
-    `push` and `weight` (T,) are what each vote adds. For an image with A = sum(push) and B = sum(weight), very many
-    subjects would give theta = E(push) / E(weight), and A - theta B has the variance phi B: phi is the mean square of
-    push - theta weight between subjects, per weight. With a Gaussian prior of theta, of mean mu and variance psi, theta
-    is Gaussian around (A + k mu) / (B + k), k = phi / psi, with the variance phi / (B + k).
+    `push` and `weight` (T,) are what each vote adds, `sums` their sums. For an image with A = sum(push) and
+    B = sum(weight), very many subjects would give theta = E(push) / E(weight), and A - theta B has the variance phi B:
+    phi is the mean square of push - theta weight between subjects, per weight. With a Gaussian prior of theta, of mean
+    mu and variance psi, theta is Gaussian around (A + k mu) / (B + k), k = phi / psi, with the variance phi / (B + k).
 
     For tanh, mu = 0 and psi = 1, the prior of the score itself. Else both are those of the labels, phi is proportional
     to 1 - theta^2 (votes are coins), and the Beta distribution of that mean and variance gives the ends. A subject's
     repeats count as so many votes as they are worth (`_information`).
     """
-    total = votes.per_image(weight)
-    theta = np.divide(votes.per_image(push), total, out=np.zeros_like(total), where=total > 0)
-    information, phi = _information(votes, push, weight, theta)
+    total = sums.weight
+    theta = np.divide(sums.push, total, out=np.zeros_like(total), where=total > 0)
+    information, phi = _information(votes, push, weight, total, theta)
     if link == "tanh":
         phi = 1.0 if phi is None else phi
         centre = information * theta / (information + phi)
@@ -47,15 +54,15 @@ def interval(votes: Votes, push: Floats, weight: Floats, link: Link) -> tuple[Fl
     return 2 * betaincinv(a, b, (1 - LEVEL) / 2) - 1, 2 * betaincinv(a, b, (1 + LEVEL) / 2) - 1
 
 
-def _information(votes: Votes, push: Floats, weight: Floats, theta: Floats) -> tuple[Floats, float | None]:
-    """(I,) the weights after a discount for correlated repeats, and phi; None where no image has two subjects.
+def _information(
+    votes: Votes, push: Floats, weight: Floats, total: Floats, theta: Floats
+) -> tuple[Floats, float | None]:
+    """(I,) the weights `total` (I,) after a discount for correlated repeats, and phi;
+    None where no image has two subjects.
 
     A subject's m votes on one image are worth m / (1 + (m - 1) rho), rho being the correlation of their residuals.
     """
     residual = push - theta[votes.image] * weight
-    total = votes.per_image(weight)
-    rho = 0.0
-    discount = np.ones_like(residual)
     if votes.repeats:
         of_pair = votes.per_pair(residual)
         repeats = votes.per_pair(np.ones_like(residual)) - 1
@@ -64,12 +71,13 @@ def _information(votes: Votes, push: Floats, weight: Floats, theta: Floats) -> t
         rho = float(np.clip(np.sum(residual * (of_pair - residual)) / expected, 0, 1)) if expected > 0 else 0.0
         discount = 1 + repeats * rho
         residual_square = np.sum(residual * of_pair)
+        spread = votes.per_image(weight * discount)  # variance of push - theta weight, over phi
+        taken = votes.per_image(weight * discount * votes.per_pair(weight))
     else:
-        residual_square = np.sum(residual**2)
-    spread = votes.per_image(weight * discount)  # variance of push - theta weight, over phi
+        residual_square = np.dot(residual, residual)
+        spread, taken = total, votes.per_image(weight**2)
     information = np.divide(total**2, spread, out=np.zeros_like(total), where=spread > 0)
     # residuals from an image's own theta are too small: each subject takes its share of the weight with it
-    taken = votes.per_image(weight * discount * votes.per_pair(weight))
     freedom = np.sum(spread - np.divide(taken, total, out=np.zeros_like(total), where=total > 0))
     if freedom <= 1e-9 * max(spread.sum(), 1e-300):
         return information, None

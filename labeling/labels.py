@@ -69,12 +69,12 @@ def assess(trials: pd.DataFrame, method: str = "evidence") -> Assessment:
         raise UserError(f"method {method!r}: expected one of {', '.join(METHODS)}.")
     votes = from_trials(trials)
     found = METHODS[method](votes)
-    smile = found.smile(votes)
-    low, high = found.interval(votes)
-    low, high = np.minimum(low, smile), np.maximum(high, smile)
-    counted = ~found.dropped
-    n_votes = np.bincount(votes.image[counted], minlength=len(smile))
-    n_subjects = votes.per_image(counted / np.maximum(votes.per_pair(counted.astype(float)), 1)).round().astype(int)
+    smile, low, high = found.smile(votes)
+    counted = (~found.dropped).astype(float)
+    n_votes = votes.per_image(counted).astype(int)
+    n_subjects = n_votes
+    if votes.repeats:
+        n_subjects = votes.per_image(counted / np.maximum(votes.per_pair(counted), 1)).round().astype(int)
     labels = pd.DataFrame(
         {
             "image": votes.images,
@@ -89,7 +89,7 @@ def assess(trials: pd.DataFrame, method: str = "evidence") -> Assessment:
     subjects = pd.DataFrame(
         {
             "votes": np.bincount(votes.subject, minlength=len(votes.subjects)),
-            "dropped": np.bincount(votes.subject[found.dropped], minlength=len(votes.subjects)),
+            "dropped": votes.per_subject(found.dropped).astype(int),
             **found.subjects,
         },
         index=votes.subjects.rename("subject"),

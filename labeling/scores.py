@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import logit
 
-from labeling.intervals import Link, interval
+from labeling.intervals import Link, Sums, interval
 from labeling.votes import Codes, Floats, Votes
 
 ANTICIPATION_S = 0.15  # faster than anybody sees and presses
@@ -48,15 +48,14 @@ class Terms:
     notes: tuple[str, ...] = ()
     """What was decided, and why, in plain words."""
 
-    def smile(self, votes: Votes) -> Floats:
-        """(I,) the labels in [-1, 1]; 0 for an image without weight."""
-        push, weight = votes.per_image(self.push), self.prior + votes.per_image(self.weight)
-        ratio = np.divide(push, weight, out=np.zeros_like(push), where=weight > 0)
-        return LINKS[self.link](ratio)
-
-    def interval(self, votes: Votes) -> tuple[Floats, Floats]:
-        """(I,) lower and upper ends of the 90 % intervals."""
-        return interval(votes, self.push, self.weight, self.link)
+    def smile(self, votes: Votes) -> tuple[Floats, Floats, Floats]:
+        """(I,) each: the labels in [-1, 1], 0 for an image without weight, and the ends of their 90 % intervals."""
+        sums = Sums(votes.per_image(self.push), votes.per_image(self.weight))
+        weight = self.prior + sums.weight
+        ratio = np.divide(sums.push, weight, out=np.zeros_like(weight), where=weight > 0)
+        smile = LINKS[self.link](ratio)
+        low, high = interval(votes, self.push, self.weight, sums, self.link)
+        return smile, np.minimum(low, smile), np.maximum(high, smile)
 
 
 def majority(votes: Votes) -> Terms:
@@ -113,21 +112,24 @@ def evidence(votes: Votes) -> Terms:
     """
     rt = votes.response_time_s
     early = rt < ANTICIPATION_S
-    timed = ~np.isnan(rt) & ~early
+    timed = ~np.isnan(rt)
     if early.any():
         n_votes = np.bincount(votes.subject)
-        timed &= (votes.per_subject(early * 1.0) <= EARLY_AT_MOST * n_votes)[votes.subject]
-    tau = 2 * rt / votes.medians(np.where(timed, rt, np.nan))[votes.subject] - 1
+        timed &= ~early & (votes.per_subject(early * 1.0) <= EARLY_AT_MOST * n_votes)[votes.subject]
+    median_s = votes.medians(rt if timed.all() else np.where(timed, rt, np.nan))
+    tau = (2 / median_s)[votes.subject] * rt - 1
     tau = np.where(timed & (tau >= 0.1), np.minimum(tau, LONGEST_TAU), 1.0)
 
-    p, g = _quality(votes, ~early)
-    use, notes = response_time_use(votes, g * votes.vote * ~early, g**2 * tau * ~early, tau, timed)
-    counted = ~early | (use == 0)[votes.subject]
-    if np.any(counted & early):
+    counted = ~early
+    p, g = _quality(votes, counted)
+    use, notes = response_time_use(votes, g, tau, timed, counted, ~np.isnan(median_s))
+    used_all_the_same = early & (use == 0)[votes.subject]
+    if used_all_the_same.any():
+        counted |= used_all_the_same
         p, g = _quality(votes, counted)
     return Terms(
-        push=g * votes.vote * counted,
-        weight=g**2 * (1 + use[votes.subject] * (tau - 1)) * counted,
+        push=g[votes.subject] * votes.vote * counted,
+        weight=(g**2 * use)[votes.subject] * (tau - 1) * counted + (g**2)[votes.subject] * counted,
         prior=1.0,
         link="tanh",
         dropped=~counted,
@@ -138,9 +140,9 @@ def evidence(votes: Votes) -> Terms:
 
 
 def _quality(votes: Votes, counted: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """(S,) accuracies from the votes that are `counted` (T,), and (T,) the weight g that each vote has by them."""
+    """(S,) accuracies from the votes that are `counted` (T,), and (S,) the weights g by them."""
     p = accuracy(votes, votes.vote * counted)
-    return p, np.clip(logit(p) / logit(0.9), 0, 1.6)[votes.subject]
+    return p, np.clip(logit(p) / logit(0.9), 0, 1.6)
 
 
 def accuracy(votes: Votes, vote: Floats, prior_right: float = 7.0, prior_wrong: float = 1.0) -> Floats:
@@ -164,7 +166,12 @@ def accuracy(votes: Votes, vote: Floats, prior_right: float = 7.0, prior_wrong: 
 
 
 def response_time_use(
-    votes: Votes, push: Floats, weight: Floats, tau: Floats, timed: NDArray[np.bool_]
+    votes: Votes,
+    g: Floats,
+    tau: Floats,
+    timed: NDArray[np.bool_],
+    counted: NDArray[np.bool_],
+    has_times: NDArray[np.bool_],
 ) -> tuple[Floats, tuple[str, ...]]:
     """(S,) how far each subject's response times are used, from 0 (not) to 1 (fully), and why.
 
@@ -176,12 +183,20 @@ def response_time_use(
 
     Parameters
     ----------
-    push, weight : (T,) of the score with all times used, 0 for a dropped vote.
-    tau, timed : (T,) relative decision times, and which of them are known.
+    g : (S,) weights of the subjects.
+    tau, timed, counted : (T,) relative decision times, which of them are known, and which votes count.
+    has_times : (S,) who has a known time.
     """
     n_subjects = len(votes.subjects)
-    step = 1 + len(tau) // CHECKED_TRIALS  # a fixed part of the images is enough to tell
-    some = np.flatnonzero(timed & (push != 0) & (votes.image % step == 0))
+    if not has_times.any():
+        return np.zeros(n_subjects), ("There are no usable response times: votes alone count.",)
+    step = 1 + len(tau) // CHECKED_TRIALS
+    if step > 1:  # a fixed part of the images is enough to tell
+        votes, at = votes.of_images(np.arange(len(votes.images)) % step == 0)
+        tau, timed, counted = tau[at], timed[at], counted[at]
+    push = g[votes.subject] * votes.vote * counted
+    weight = (g**2)[votes.subject] * tau * counted
+    some = np.flatnonzero(timed & (push != 0))
     image = votes.image[some]
     others_weight = votes.per_image(weight)[image] - votes.per_pair(weight)[some]
     others_push = votes.per_image(push)[image] - votes.per_pair(push)[some]
@@ -197,10 +212,7 @@ def response_time_use(
     freedom = per_subject(np.ones(len(group))) - 2
     spread = np.sqrt(per_subject(speed**2) * per_subject(agreement**2))
     checked = (freedom >= 3) & (spread > 1e-9)
-    has_times = votes.per_subject(timed * 1.0) > 0
     use = np.zeros(n_subjects)
-    if not has_times.any():
-        return use, ("There are no usable response times: votes alone count.",)
     if not checked.any():
         why = "there is one subject" if n_subjects == 1 else "too few faces were judged by several subjects"
         return has_times * 1.0, (f"Response times are used, but that they inform could not be checked: {why}.",)

@@ -46,11 +46,13 @@ class Votes:
         return np.array([np.median(own) if len(own) else np.nan for own in known[: len(self.subjects)]])
 
     @cached_property
-    def by_subject(self) -> tuple[Codes, Codes]:
+    def by_subject(self) -> tuple[Codes | slice, Codes]:
         """(T,) the order that sorts the votes by subject, and (S + 1,) where each subject starts in it, and the end."""
-        order = np.argsort(self.subject.astype(np.min_scalar_type(len(self.subjects))), kind="stable")  # a radix sort
-        counts = np.bincount(self.subject, minlength=len(self.subjects))
-        return order, np.concatenate([[0], np.cumsum(counts)])
+        starts = np.concatenate([[0], np.cumsum(np.bincount(self.subject, minlength=len(self.subjects)))])
+        if np.all(self.subject[1:] >= self.subject[:-1]):  # as most tables are
+            return slice(None), starts
+        few = self.subject.astype(np.min_scalar_type(len(self.subjects)))
+        return np.argsort(few, kind="stable"), starts  # a radix sort
 
     @cached_property
     def repeats(self) -> bool:
@@ -67,6 +69,13 @@ class Votes:
         """(T,) numbers each pair of subject and image that has a vote: repeats share a number."""
         numbers: Codes = np.unique(self._cell, return_inverse=True)[1]
         return numbers
+
+    def of_images(self, images: NDArray[np.bool_]) -> tuple["Votes", Codes]:
+        """The votes on those `images` (I,) alone, and where they stand among all."""
+        at = np.flatnonzero(images[self.image])
+        image = (np.cumsum(images) - 1)[self.image[at]]
+        names = self.images[images]
+        return Votes(self.subject[at], image, self.vote[at], self.response_time_s[at], self.subjects, names), at
 
     @property
     def _cell(self) -> Codes:
@@ -88,6 +97,7 @@ def is_vote(trials: pd.DataFrame) -> NDArray[np.bool_]:
 def from_trials(trials: pd.DataFrame) -> Votes:
     """The answered trials of a table with `subject, image, response` (+1, -1 or missing) and `response_time` (s).
 
+    Names may be text or categorical; of categories the codes are used as they are, which is quicker in large tables.
     Practice trials (`trial_type`, where there is such a column) never count; a missing response_time says nothing.
 
     Raises
@@ -131,8 +141,13 @@ def _codes(column: pd.Series, answered: NDArray[np.bool_]) -> tuple[Codes, pd.In
     if not answered.all():
         column = column[answered]
     _demand(column.notna().to_numpy(), column, str(column.name), "a name")
-    codes, names = pd.factorize(column.astype(str) if column.dtype == object else column)
-    order = np.argsort(names := pd.Index(names).astype(str))
-    rank = np.empty(len(order), dtype=np.intp)
-    rank[order] = np.arange(len(order))
-    return rank[codes], names[order]
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        codes, names = column.cat.codes.to_numpy(), column.cat.categories
+        used = np.flatnonzero(np.bincount(codes, minlength=len(names)))
+    else:
+        codes, names = pd.factorize(column.astype(str) if column.dtype == object else column)
+        used = np.arange(len(names))
+    spelled, rank = np.unique(names[used].astype(str).to_numpy(dtype=object), return_inverse=True)
+    rank_of = np.zeros(len(names), dtype=np.intp)
+    rank_of[used] = rank
+    return rank_of[codes], pd.Index(spelled, dtype=str)

@@ -24,7 +24,7 @@ from model.judges import Judges, Pictures
 from model.judging import GALLERY, make_judges, moved, recipe
 from model.measures import Figure, Floats, interval
 from model.pictures import to_uint8
-from model.reader import ridge
+from model.reader import cross_validated
 from model.runs import SmileModel
 from shell import UserError, progress
 
@@ -408,7 +408,7 @@ def leakage(faces: dict[float, Judged], bench: Bench) -> dict[str, Figure]:
         )
     mu = torch.cat([bench.model.encode(x) for x in batches(bench)])
     for name, z in (("smile told by mu", mu), ("smile told by mu without it", bench.model.at(mu, 0.0))):
-        said = held_out(z.cpu().double().numpy(), real.smile)
+        said = cross_validated(z.cpu().double().numpy(), real.smile, folds=5)
         low, high = interval(lambda i, s=said: measures.explained(s[i], real.smile[i]), len(said))  # type: ignore[misc]
         figures[name] = Figure(measures.explained(said, real.smile), low, high, 0, 1, len(said), "R²")
     return figures
@@ -416,15 +416,6 @@ def leakage(faces: dict[float, Judged], bench: Bench) -> dict[str, Figure]:
 
 def slope_on(x: Floats, y: Floats) -> float:
     return float(np.cov(x, y)[0, 1] / x.var(ddof=1))
-
-
-def held_out(features: Floats, values: Floats, folds: int = 5) -> Floats:
-    """What a ridge regression on the other folds says of each: (N, F), (N,) -> (N,)."""
-    fold = np.random.default_rng(0).permutation(len(values)) % folds
-    said = np.empty(len(values))
-    for k in range(folds):
-        said[fold == k], _ = ridge(features[fold != k], values[fold != k], features[fold == k])
-    return said
 
 
 # every model

@@ -51,6 +51,16 @@ class Desktop:
         self.press(key)
         self.wait_until(lambda: self.screenshot().tobytes() != before)
 
+    def close_windows(self) -> None:
+        """Ask every window to close, as its button does."""
+        from Xlib.protocol.event import ClientMessage
+
+        protocols, delete = (self.display.intern_atom(name) for name in ("WM_PROTOCOLS", "WM_DELETE_WINDOW"))
+        for window in self.display.screen().root.query_tree().children:
+            data = (32, [delete, 0, 0, 0, 0])
+            window.send_event(ClientMessage(window=window, client_type=protocols, data=data))
+        self.display.sync()
+
     def wait_until(self, condition: Callable[[], bool], patience_s: float = 60) -> None:
         end_s = time.perf_counter() + patience_s
         while not condition():
@@ -58,21 +68,21 @@ class Desktop:
             time.sleep(0.05)
 
     @contextmanager
-    def turning_pages(self) -> Iterator[None]:
-        """Somebody presses the space bar again and again."""
+    def pressing(self, key: str) -> Iterator[None]:
+        """Somebody presses `key` again and again, as the space bar to turn pages."""
         done = threading.Event()
 
-        def turn() -> None:
+        def press() -> None:
             while not done.wait(0.15):
-                self.press("space")
+                self.press(key)
 
-        turner = threading.Thread(target=turn)
-        turner.start()
+        presser = threading.Thread(target=press)
+        presser.start()
         try:
             yield
         finally:
             done.set()
-            turner.join()
+            presser.join()
 
     def screenshot(self) -> Image.Image:
         from Xlib import X

@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -39,6 +40,21 @@ slide.show, Person.sees, Person.reads = show, sees, reads
 runpy.run_module("annotator", run_name="__main__")
 """
 
+# SIGUSR1 makes the program fail wherever it waits for a key
+FAILING = """
+import signal
+from annotator.screen import Screen
+signals, next_event = [], Screen._next_event
+def fail(self, wait_s):
+    event = next_event(self, wait_s)
+    if signals:
+        signals.clear()
+        raise ZeroDivisionError
+    return event
+signal.signal(signal.SIGUSR1, lambda *_: signals.append(1))
+Screen._next_event = fail
+"""
+
 
 @pytest.fixture(scope="module")
 def desktop() -> Iterator[Desktop]:
@@ -58,7 +74,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 def wait_for_face(desktop: Desktop, program: subprocess.Popen[str]) -> list[str]:
     """Turn pages until the program, started with ANNOUNCING, shows a face, and return the trials begun until then."""
-    with desktop.turning_pages():
+    with desktop.pressing("space"):
         return trials_begun(wait_for_line(program, "face"))
 
 
@@ -105,20 +121,24 @@ def test_the_same_subject_goes_on_where_it_stopped(desktop: Desktop, folder: Pat
     assert "has seen all 6 faces" in finish(desktop.start(folder, *QUICK))
 
 
-def test_no_finished_trial_is_lost_when_the_program_is_killed(desktop: Desktop, tmp_path: Path) -> None:
+def test_no_finished_trial_is_lost_when_the_program_is_killed_closed_or_fails(desktop: Desktop, tmp_path: Path) -> None:
     kills = int(os.environ.get("KILLS", "10"))
     draw_faces(tmp_path, count=4 * kills)
     rng = random.Random(1)
     for _ in range(kills):
         before = len(rows(tmp_path))
-        program = desktop.start(tmp_path, *QUICK, code=ANNOUNCING)
+        program = desktop.start(tmp_path, *QUICK, code=FAILING + ANNOUNCING)
         begun = wait_for_face(desktop, program)
         assert len(begun) == 1
         end_s = time.perf_counter() + rng.uniform(0, 0.5)
         while time.perf_counter() < end_s:
             desktop.press(rng.choice("fj"))
             time.sleep(rng.uniform(0.02, 0.1))
-        program.send_signal(rng.choice([signal.SIGKILL, signal.SIGTERM]))
+        sign = rng.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1, None])
+        if sign is None:
+            desktop.close_windows()
+        else:
+            program.send_signal(sign)
         begun += trials_begun(finish(program).splitlines())
         recorded = [row["image"] for row in rows(tmp_path)[before:]]
         assert recorded in (begun, begun[:-1])
@@ -140,12 +160,36 @@ def test_a_program_that_is_told_to_end_closes_its_file(desktop: Desktop, folder:
     assert "EndTime" in sessions.runs(folder / "sessions", "alice", "faces")[0].sidecar
 
 
+def test_a_window_closed_in_the_middle_keeps_its_rows_and_the_subject_goes_on_after_them(
+    desktop: Desktop, folder: Path
+) -> None:
+    program = desktop.start(folder, *QUICK, code=ANNOUNCING)
+    first = wait_for_face(desktop, program)
+    desktop.press("f")
+    second = trials_begun(wait_for_line(program, "face"))
+    desktop.close_windows()
+    output = finish(program)
+    assert program.returncode == 0, output
+    assert "The window was closed." in output
+    assert [(row["image"], row["ended_by"]) for row in rows(folder)] == [(*first, "press"), (*second, "interruption")]
+    program = desktop.start(folder, *QUICK)
+    desktop.answer_everything(program)
+    assert "run-02_beh.tsv: 4 trials." in finish(program)
+    assert len({row["image"] for row in rows(folder)}) == len(rows(folder)) == 6
+
+
 def test_a_face_that_was_shown_is_recorded_even_when_the_program_fails(desktop: Desktop, folder: Path) -> None:
     failing = "from annotator.subjects import Person\nPerson.sees = lambda *_: 1 / 0\n" + ANNOUNCING
     program = desktop.start(folder, *QUICK, code=failing)
     wait_for_face(desktop, program)
-    assert "ZeroDivisionError" in finish(program)
+    output = finish(program)
+    assert program.returncode == 1
+    assert "run-01_beh.tsv: 1 trials are kept; the same command goes on after them." in output
+    assert "ZeroDivisionError" in output
     assert [(row["response"], row["ended_by"]) for row in rows(folder)] == [("n/a", "interruption")]
+    program = desktop.start(folder, *QUICK)
+    desktop.answer_everything(program)
+    assert "run-02_beh.tsv: 5 trials." in finish(program)
 
 
 def test_escape_pauses_and_escape_again_leaves(desktop: Desktop, folder: Path) -> None:
@@ -244,6 +288,45 @@ def test_what_the_disk_does_not_take_is_said_and_tried_again(desktop: Desktop, f
     output = finish(program)
     assert program.returncode == 0, output
     assert len(rows(folder)) == 6
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system of 128 KiB; skips the test where none may be mounted."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "none", str(disk)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no file system may be mounted here")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_costs_no_answer(desktop: Desktop, tmp_path: Path, small_disk: Path) -> None:
+    draw_faces(tmp_path, count=16)
+    for image in (tmp_path / "data" / "faces" / "images").iterdir():  # long names, so that few rows need new room
+        image.rename(image.with_stem(image.stem + "x" * 200))
+    folder = small_disk / "sessions"
+    program = desktop.start(tmp_path, *QUICK, "--sessions", str(folder), code=ANNOUNCING)
+    begun = wait_for_face(desktop, program)
+    with suppress(OSError), (small_disk / "filling").open("wb", buffering=0) as filling:
+        while True:
+            filling.write(bytes(1024))
+    with desktop.pressing("f"):
+        begun += trials_begun(wait_for_line(program, "Your answer could not be saved"))
+    (run,) = sessions.runs(folder, "alice", "faces")
+    assert [row["image"] for row in run.rows()] == begun[:-1]
+    (small_disk / "filling").unlink()
+    desktop.answer_everything(program)
+    output = finish(program)
+    assert program.returncode == 0, output
+    assert [row["image"] for row in run.rows()] == begun + trials_begun(output.splitlines())
+    assert len(run.rows()) == 16
+    assert run.rows()[len(begun) - 1]["response"] in sessions.schema.RESPONSES
 
 
 def test_a_subject_who_stops_because_of_the_disk_is_told_what_is_lost(desktop: Desktop, folder: Path) -> None:
