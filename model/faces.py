@@ -8,16 +8,18 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 from torch import Tensor
 
 from data import ImageSet, is_validation, open_set
 from data.tables import read_csv
 from model import runs
 from model.folds import READER_FOLDS, may_teach_reader
-from model.reader import SIZE, Floats, read_smiles
+from model.reader import SIZE, Floats, Student, read_smiles
 from model.train import Settings
 from shell import UserError, whole_file
 
+READER = "reader.safetensors"  # in the run
 MOST_CATEGORIES = 8  # a whole-number column with more values than this is a quantity
 
 
@@ -92,10 +94,12 @@ def load_faces(settings: Settings, run: Path) -> Faces:
             known = read_csv(path).set_index("image")["smile"]
             degrees = known.reindex(names).to_numpy(float)
         else:
-            degrees, figures = read_degrees(images, names, train, settings)
+            degrees, figures, student = read_degrees(images, names, train, settings)
             print(reader_report(figures))
             folds = {"reader_folds": READER_FOLDS} if settings.spare_labels else {}
             runs.write_config(run, runs.read_config(run) | {"reader": figures} | folds)
+            with whole_file(run / READER) as aside:
+                save_file(student.state_dict(), aside)
             with whole_file(path) as aside:
                 pd.DataFrame({"image": names, "smile": degrees}).to_csv(aside, index=False)
     attributes = np.column_stack([degrees, held(images, names, settings.hold)])
@@ -106,8 +110,8 @@ def load_faces(settings: Settings, run: Path) -> Faces:
 
 def read_degrees(
     images: ImageSet, names: list[str], train: NDArray[np.bool_], settings: Settings
-) -> tuple[Floats, dict[str, float]]:
-    """The smile reader's degrees of all faces (N,), and its figures."""
+) -> tuple[Floats, dict[str, float], Student]:
+    """The smile reader's degrees of all faces (N,), its figures, and the reader."""
     labels = images.labels().set_index("image")["smile"].reindex(names).to_numpy(float)
     if settings.spare_labels:
         labels = np.where(train & ~may_teach_reader(names), np.nan, labels)

@@ -11,7 +11,7 @@ G is the conditional mean E[z | y] - m of a Gaussian z, per unit of y (e.g. Bish
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -52,11 +52,30 @@ class Latent:
         return self.move(z, smile - self.read(z))
 
 
-def soft_limit(smile: Tensor, beyond: float = 0.8) -> Tensor:
+def soft_limit(smile: Tensor, beyond: float = 0.3) -> Tensor:
     """The degree that stands for an asked one: itself in [-1, 1], then ever slower, below 1 + `beyond`."""
     extent = smile.abs()
     excess = (extent - 1).clamp(min=0)
     return smile.sign() * (extent.clamp(max=1) + beyond * (excess / beyond).tanh())
+
+
+def with_readout(latent: Latent, z: Tensor, smile: Tensor) -> Latent:
+    """The smile's read-out fitted anew: to the smile (N,) that is seen in the pictures decoded from z (N, Z).
+
+    What the decoder draws is what a degree is asked of. The first row of W becomes the ridge regression of `smile` on
+    z, and G follows.
+    """
+    deviation = (z - latent.mean).double()
+    factor = latent.factor.double()
+    covariance = factor @ factor.T
+    penalty = RIDGE * covariance.trace() / len(covariance) * torch.eye(len(covariance), dtype=torch.float64)
+    cross = deviation.T @ (smile.double() - smile.double().mean()) / len(z)
+    readout, offset = latent.readout.double().clone(), latent.offset.double().clone()
+    readout[0] = torch.linalg.solve(deviation.T @ deviation / len(z) + penalty, cross)
+    offset[0] = smile.double().mean()
+    carried = covariance @ readout.T  # (Z, A)
+    direction = carried @ torch.linalg.pinv(readout @ carried, hermitian=True)
+    return replace(latent, readout=readout.float(), offset=offset.float(), direction=direction.float().contiguous())
 
 
 def fit_latent(parts: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Latent:

@@ -6,17 +6,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from model import pictures, runs
 from model.cvae import CVAE
 from model.devices import autocast
-from model.faces import Faces, evenly
-from model.latent import fit_latent
-from model.reader import Floats
+from model.faces import READER, Faces, evenly
+from model.latent import Latent, fit_latent, with_readout
+from model.reader import Floats, Student, read_drawn
 from model.state import State
 from shell import whole_file
 
+PER_DIMENSION = 32  # faces that are drawn to fit the smile's read-out, for each latent dimension
 FOLLOWED = 512  # faces whose spread in the latent space is followed
 SHOWN = 32  # faces whose reconstructions are followed
 
@@ -27,6 +29,8 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
     config = runs.read_config(run)
     attributes = faces.attributes if config["kind"] == "cvae" else faces.attributes[:, :0]
     latent = fit_latent(encode_training_faces(network, faces, attributes, device))
+    if (run / READER).exists():
+        latent = read_anew(latent, network, run, config["seed"], device)
     runs.save_model(run, network, latent)
     runs.write_metrics(run, rows)
     frames = sorted((run / "frames").glob("*.png"))
@@ -38,6 +42,17 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
     print(f"{state.step:,} steps in {state.seconds / 60:.1f} minutes; kept are the weights of step {best['step']:,}")
     for name in ("reconstructions.png", "training.gif", "loss.png", "metrics.csv"):
         print(f"wrote {run / name}")
+
+
+@torch.inference_mode()
+def read_anew(latent: Latent, network: CVAE, run: Path, seed: int, device: torch.device) -> Latent:
+    """The latent space with its smile as the run's smile reader sees it in faces that the decoder draws."""
+    student = Student()
+    student.load_state_dict(load_file(run / READER))
+    count = PER_DIMENSION * len(latent.mean)
+    z = latent.draw(torch.randn(count, len(latent.mean), generator=torch.Generator().manual_seed(seed)))
+    read = [read_drawn(student.eval(), network.decoder(some.to(device)).cpu()) for some in z.split(256)]
+    return with_readout(latent, z, torch.cat(read))
 
 
 def encode_training_faces(

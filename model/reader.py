@@ -30,7 +30,7 @@ PENALTIES = np.geomspace(0.3, 300, 13)
 
 def read_smiles(
     pictures: NDArray[np.uint8], labels: Floats, train: NDArray[np.bool_], *, rounds: int, steps: int, seed: int
-) -> tuple[Floats, dict[str, float]]:
+) -> tuple[Floats, dict[str, float], "Student"]:
     """The degree of smile of N faces.
 
     Parameters
@@ -45,6 +45,7 @@ def read_smiles(
     -------
     degrees : (N,) unclipped
     figures : how good it is: the ridge in 10-fold cross-validation, and the last student on labelled validation faces
+    student : the last one
     """
     taught = train & np.isfinite(labels)
     features = gradient_histograms(pictures[taught])
@@ -59,7 +60,7 @@ def read_smiles(
         )
         degrees = judge(student, pictures)
     kept = ~train & np.isfinite(labels)
-    return degrees, figures | agreement("validation", degrees[kept], labels[kept])
+    return degrees, figures | agreement("validation", degrees[kept], labels[kept]), student
 
 
 def gradient_histograms(pictures: NDArray[np.uint8], cell: int = 4, bins: int = 8) -> Floats:
@@ -205,6 +206,15 @@ def distort(x: Tensor, generator: torch.Generator) -> Tensor:
     x = x + blur * (F.avg_pool2d(x, 3, 1, 1) - x)
     noise = 0.03 * uniform(0, 1)[:, None, None, None]
     return x + noise * torch.randn(x.shape, generator=generator)
+
+
+@torch.no_grad()
+def read_drawn(student: Student, x: Tensor) -> Tensor:
+    """What the student says of pictures (N, 3, S, S) in [0, 1] and their mirror images, averaged: (N,)."""
+    if x.shape[-1] != SIZE:
+        x = F.interpolate(x, (SIZE, SIZE), mode="bilinear", antialias=True)
+    seen = x[:, :, MOUTH[0], MOUTH[1]].mean(1, keepdim=True)
+    return (student(seen) + student(seen.flip(3)))[:, 0] / 2
 
 
 @torch.no_grad()

@@ -326,6 +326,7 @@ def test_a_full_disk_costs_no_answer(desktop: Desktop, tmp_path: Path, small_dis
     assert program.returncode == 0, output
     assert [row["image"] for row in run.rows()] == begun + trials_begun(output.splitlines())
     assert len(run.rows()) == 16
+    assert f"Next: python -m labeling.build --sessions {folder}\n" in output
     assert run.rows()[len(begun) - 1]["response"] in sessions.schema.RESPONSES
 
 

@@ -1,6 +1,7 @@
 """What is settled before a session begins."""
 
 import math
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,6 +105,12 @@ def test_the_size_of_a_face_is_a_share_of_the_screen_or_a_visual_angle() -> None
     # 57.3 cm away, one degree is one centimetre; 1920 pixels on 48 cm are 40 per centimetre
     degrees = replace(SETTINGS, face_degrees=5.0, distance_cm=57.3, screen_width_cm=48.0)
     assert face_height(degrees, (1920, 1080)) == pytest.approx(200, abs=1)
+
+
+def test_the_next_command_names_what_was_given_and_a_shell_reads_it_back() -> None:
+    assert SETTINGS.given("data", "sessions") == ""
+    flags = replace(SETTINGS, sessions=Path("my study"), monitor=2).given("data", "sessions", "monitor")
+    assert shlex.split(flags) == ["--sessions", "my study", "--monitor", "2"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 from model import cvae
 from model.cvae import CVAE
-from model.latent import Latent, fit_latent
+from model.latent import Latent, fit_latent, with_readout
 from model.networks import Residual, channels
 
 B, S, Z = 6, 16, 8
@@ -123,6 +123,16 @@ def test_moving_by_d_moves_the_smile_by_d_and_what_is_held_by_nothing(latent: La
     change = (moved - z) @ latent.readout.T
     torch.testing.assert_close(change[:, 0], torch.full((5,), 0.7), atol=1e-5, rtol=0)
     torch.testing.assert_close(change[:, 1], torch.zeros(5), atol=1e-5, rtol=0)
+
+
+def test_a_read_out_fitted_to_what_is_drawn_finds_it_and_holds_what_was_held(latent: Latent) -> None:
+    z = latent.draw(torch.randn(4000, Z, generator=torch.Generator().manual_seed(1)))
+    shown = 0.5 * (z - latent.mean)[:, 2] + 0.2  # the decoder draws the smile along another axis
+    found = with_readout(latent, z, shown)
+    torch.testing.assert_close(found.read(z), shown, atol=0.02, rtol=0)
+    change = (found.move(z, 1.0) - z)[:1]
+    torch.testing.assert_close(0.5 * change[:, 2], torch.ones(1), atol=0.05, rtol=0)
+    torch.testing.assert_close(change @ latent.readout[1], torch.zeros(1), atol=1e-4, rtol=0)
 
 
 def test_at_a_degree_the_read_out_says_that_degree(latent: Latent) -> None:

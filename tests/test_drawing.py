@@ -49,6 +49,15 @@ def test_the_cross_is_symmetric() -> None:
     assert (cross == cross.swapaxes(0, 1)).all()
 
 
+def test_lines_are_about_equal_but_a_path_that_fits_on_one_is_not_broken() -> None:
+    artist, font = Artist((1280, 720), 40), ImageFont.truetype(font_file(), 22)
+    words = artist.wrap("word " * 20, font)
+    assert len(words) == 2
+    assert len(words[0]) == pytest.approx(len(words[1]), rel=0.2)
+    path = "sessions/sub-alice/beh/sub-alice_task-smile_run-01_beh.tsv:"
+    assert path in artist.wrap(f"{path} No space left on this device, whatever it is called", font)
+
+
 def test_lines_keep_within_the_width_and_lose_no_letter() -> None:
     font = ImageFont.truetype(font_file(), 20)
     text = "a few words and a/very/long/path/" + "x" * 80

@@ -187,3 +187,6 @@ def test_about_is_what_set_json_says(folder: Path) -> None:
     (folder / "set.json").write_text("{")
     with pytest.raises(UserError, match="not JSON"):
         data.open_set(folder).about()
+    (folder / "set.json").write_text("[]")
+    with pytest.raises(UserError, match="expected a JSON object"):
+        data.open_set(folder).about()

@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 
 import labeling
 import sessions
-from labeling import build, scores
+from labeling import build, diffusion, scores
 from labeling.votes import from_trials
 from sessions.observers import draw_observer, respond
 from shell import UserError
@@ -149,6 +149,23 @@ def test_times_that_say_nothing_do_no_harm(n_subjects: int) -> None:
     assert np.median(use) == 0
 
 
+def test_times_that_say_nothing_leave_of_diffusion_what_votes_give() -> None:
+    data = [simulated(3, 120, seed, shuffled_times) for seed in range(4)]
+    drift, votes = (np.mean([recovery(*d, method) for d in data]) for method in ("diffusion", "mean-vote"))
+    assert drift > votes - 0.015
+    unused = next(d[0] for d in data if not labeling.assess(d[0]).subjects["rt_use"].any())
+    alone = labeling.assess(unused, "diffusion")
+    assert "not used" in alone.notes[0]
+    pd.testing.assert_series_equal(alone.labels["smile"], labeling.score(unused)["smile"])
+
+
+def test_diffusion_without_times_is_what_votes_give() -> None:
+    trials = simulated(3, 60)[0].assign(response_time=np.nan)
+    pd.testing.assert_series_equal(
+        labeling.score(trials, "diffusion")["smile"], labeling.score(trials, "evidence")["smile"]
+    )
+
+
 def test_times_that_inform_are_used_and_the_summary_says_so() -> None:
     found = labeling.assess(simulated(5)[0])
     assert found.subjects["rt_use"].mean() > 0.75
@@ -216,6 +233,35 @@ def test_repeats_of_one_subject_are_not_worth_other_subjects() -> None:
     assert again["smile_se"].median() == pytest.approx(width, rel=0.05)
 
 
+def test_a_trials_message_has_the_moments_of_what_it_leaves_of_the_drift() -> None:
+    parameters = np.array([0.3, 0.1, -1.0, 0.5, 0.2, -0.4])
+    vote, rt = np.array([1.0, 1.0, -1.0, -1.0]), np.array([0.6, 1.2, 0.7, 2.0])
+    mean, variance = np.array([0.5, 0.5, 1.0, -0.5]), np.array([0.3, 0.8, 0.2, 0.5])
+    precision, linear = diffusion._message(parameters, diffusion._Trials(vote, rt, mean, variance, 3.0))
+    d = np.linspace(-8, 8, 20_001)
+    for i in range(4):
+        at = diffusion._Trials(np.full_like(d, vote[i]), np.full_like(d, rt[i]), d, np.zeros_like(d), 3.0)
+        attending, lapse, _, _ = diffusion._likelihood(parameters, at)
+        left = np.exp(-((d - mean[i]) ** 2) / (2 * variance[i])) * (attending + lapse)
+        left /= left.sum()
+        exact = left @ d
+        spread = left @ (d - exact) ** 2
+        after = 1 / (1 / variance[i] + precision[i])
+        np.testing.assert_allclose(after, min(spread, variance[i]), rtol=1e-4)
+        np.testing.assert_allclose(after * (mean[i] / variance[i] + linear[i]), exact, atol=1e-4)
+
+
+@pytest.mark.parametrize("n_subjects", [3, 10])
+def test_intervals_of_diffusion_hold_the_truth(n_subjects: int) -> None:
+    covered = []
+    for seed in range(12 // n_subjects + 1):
+        trials, smile = simulated(n_subjects, 100, seed)
+        labels = labeling.score(trials, "diffusion").set_index("image")
+        many = np.tanh(smile.loc[labels.index])  # what very many subjects would give
+        covered.append(many.between(labels["smile_low"], labels["smile_high"]).mean())
+    assert 0.82 < np.mean(covered) < 0.97
+
+
 # ---- invariants
 
 TRIALS = st.lists(
@@ -240,6 +286,25 @@ def test_labels_are_numbers_in_range_that_no_order_or_name_changes(rows: list[An
 @given(TRIALS, st.randoms(use_true_random=False))
 def test_diffusion_is_in_range_and_no_order_or_name_changes_it(rows: list[Any], random: Any) -> None:
     check_invariants(table(*rows), "diffusion", random, tolerance=1e-3)
+
+
+@settings(max_examples=300, deadline=None)
+@given(TRIALS, st.sampled_from(CLOSED_FORMS), st.permutations([f"{i}.png" for i in range(7)]))
+def test_names_as_categories_give_the_same_labels(rows: list[Any], method: str, images: list[str]) -> None:
+    trials = table(*rows)
+    coded = trials.assign(
+        subject=pd.Categorical(trials["subject"], categories=list("cxadb")),  # in any order, used or not
+        image=pd.Categorical(trials["image"], categories=images),
+    )
+    expected, found = labeling.assess(trials, method), labeling.assess(coded, method)
+    pd.testing.assert_frame_equal(found.labels, expected.labels, check_exact=True)
+    pd.testing.assert_frame_equal(found.subjects, expected.subjects, check_exact=True)
+
+
+def test_a_missing_category_is_no_name() -> None:
+    coded = THREE_VOTES.assign(subject=pd.Categorical.from_codes([0, -1, 1, 0, 0], categories=["a", "c"]))
+    with pytest.raises(UserError, match="row 2: subject is 'nan', expected a name"):
+        labeling.score(coded)
 
 
 def check_invariants(trials: pd.DataFrame, method: str, random: Any, tolerance: float) -> None:

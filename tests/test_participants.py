@@ -51,3 +51,22 @@ def test_an_empty_table_is_filled_and_one_without_ids_is_one_sentence(tmp_path: 
 
 def test_an_unknown_subject_has_told_nothing(tmp_path: Path) -> None:
     assert participants.read(tmp_path, "nobody") == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"{", "not a JSON file"), (b"\xff", "not a JSON file"), (b"[]", "expected a JSON object")]
+)
+def test_a_broken_description_is_one_sentence_and_changes_nothing(tmp_path: Path, content: bytes, reason: str) -> None:
+    with RunWriter(tmp_path, "alice", "faces") as run:
+        run.write(trial=1, trial_type="main", image="a.png")
+    (tmp_path / "participants.json").write_bytes(content)
+    before = (tmp_path / "participants.tsv").read_bytes()
+    with pytest.raises(UserError, match=f"participants.json: {reason}"):
+        participants.describe(tmp_path, "alice", {"age": 40})
+    assert (tmp_path / "participants.tsv").read_bytes() == before
+
+
+def test_a_table_in_another_encoding_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "participants.tsv").write_bytes("participant_id\tnom\nsub-a\tRené\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"participants\.tsv: not UTF-8 text"):
+        participants.read(tmp_path, "a")

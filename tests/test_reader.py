@@ -20,7 +20,7 @@ def test_a_few_labels_teach_it_to_read_the_rest(known: tuple[np.ndarray, np.ndar
     pictures, smile = known
     labels = np.where(np.arange(300) < 180, np.sign(smile) * 0.6, np.nan)  # nearly binary, as people's labels are
     train = np.arange(300) < 240
-    degrees, figures = reader.read_smiles(pictures, labels, train, rounds=1, steps=100, seed=0)
+    degrees, figures, _ = reader.read_smiles(pictures, labels, train, rounds=1, steps=100, seed=0)
     assert spearmanr(degrees[240:], smile[240:]).statistic > 0.8
     assert figures["labels"] == 180 and 0.7 < figures["ridge_cv_spearman"] <= 1
 
@@ -29,8 +29,8 @@ def test_labels_of_validation_faces_teach_nothing(known: tuple[np.ndarray, np.nd
     pictures, smile = known
     train = np.arange(300) < 200
     lies = np.where(train, smile, -smile)
-    true, _ = reader.read_smiles(pictures, smile, train, rounds=1, steps=5, seed=0)
-    told, _ = reader.read_smiles(pictures, lies, train, rounds=1, steps=5, seed=0)
+    true, *_ = reader.read_smiles(pictures, smile, train, rounds=1, steps=5, seed=0)
+    told, *_ = reader.read_smiles(pictures, lies, train, rounds=1, steps=5, seed=0)
     np.testing.assert_array_equal(true, told)
 
 
@@ -38,9 +38,9 @@ def test_one_seed_gives_one_reading_and_leaves_the_global_seed_alone(known: tupl
     pictures, smile = known
     train = np.ones(300, bool)
     before = torch.get_rng_state()
-    a, _ = reader.read_smiles(pictures, smile, train, rounds=1, steps=5, seed=3)
+    a, *_ = reader.read_smiles(pictures, smile, train, rounds=1, steps=5, seed=3)
     assert torch.equal(before, torch.get_rng_state())
-    b, _ = reader.read_smiles(pictures, smile, train, rounds=1, steps=5, seed=3)
+    b, *_ = reader.read_smiles(pictures, smile, train, rounds=1, steps=5, seed=3)
     np.testing.assert_array_equal(a, b)
 
 

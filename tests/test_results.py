@@ -20,6 +20,12 @@ def test_median_consistency_and_misses_leave_practice_out() -> None:
     assert summarise(rows) == Results(trials=6, median_s=0.6, consistency=0.5, misses=1)
 
 
+def test_a_face_at_which_the_subject_paused_is_no_miss() -> None:
+    paused = row("main", "a", "n/a", "n/a") | {"ended_by": "interruption"}
+    timed_out = row("main", "b", "n/a", "n/a") | {"ended_by": "timeout"}
+    assert summarise([paused, timed_out]) == Results(2, None, None, misses=1)
+
+
 def test_without_an_answer_there_is_no_median_and_no_consistency() -> None:
     assert summarise([]) == Results(0, None, None, 0)
     assert summarise([row("main", "a", "n/a", "n/a")]) == Results(1, None, None, 1)

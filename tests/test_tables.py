@@ -29,6 +29,13 @@ def test_a_csv_a_tsv_and_a_parquet_file_say_the_same(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     expected.to_parquet(tmp_path / "t.parquet")
     pd.testing.assert_frame_equal(read_trials(tmp_path / "t.parquet"), expected)
+    theirs = expected.astype({"image": str, "subject": str}).rename(columns={"subject": "who", "image": "face"})
+    theirs = theirs.assign(
+        other=theirs["face"].where(theirs["who"] == "b"), face=theirs["face"].where(theirs["who"] == "a")
+    )
+    theirs.to_parquet(tmp_path / "theirs.parquet")
+    renamed = read_trials(tmp_path / "theirs.parquet", ("who=subject", "face=image", "other=image"))
+    pd.testing.assert_frame_equal(renamed[expected.columns], expected)
 
 
 JSPSYCH = """\

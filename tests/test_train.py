@@ -89,6 +89,7 @@ def test_a_run_holds_what_it_should(run: Path) -> None:
         "metrics.csv",
         "state.pt",
         "degrees.csv",
+        "reader.safetensors",
         "frames",
         "latent_activity.csv",
     }
@@ -263,9 +264,11 @@ def test_impossible_settings_are_one_sentence(wrong: dict[str, int]) -> None:
 def test_spared_labels_do_not_teach_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     taught = {}
 
-    def reader(_: object, labels: np.ndarray, train: np.ndarray, **__: int) -> tuple[np.ndarray, dict[str, float]]:
+    def reader(
+        _: object, labels: np.ndarray, train: np.ndarray, **__: int
+    ) -> tuple[np.ndarray, dict[str, float], None]:
         taught["labels"] = labels[train]
-        return np.zeros(len(labels)), {"labels": float(np.isfinite(labels).sum())}
+        return np.zeros(len(labels)), {"labels": float(np.isfinite(labels).sum())}, None
 
     monkeypatch.setattr(faces, "read_smiles", reader)
     images = open_set("data/faces")
