@@ -88,7 +88,7 @@ class Artist:
     def text(self, text: str, size: float, ink: Colour, bold: bool = False) -> Image.Image:
         """`text` centred in as few lines as the column allows, the lines of about equal length."""
         font = self._font(size, bold)
-        lines = self._wrap(text, font)
+        lines = self.wrap(text, font)
         step = round(LINE * font.size)
         block = Image.new("RGB", (self.px(COLUMN), step * len(lines)), self.background)
         draw = ImageDraw.Draw(block)
@@ -96,18 +96,24 @@ class Artist:
             draw.text((block.width / 2, step * (i + 0.5)), line, ink, font, anchor="mm")
         return block
 
+    def wrap(self, text: str, font: ImageFont.FreeTypeFont) -> list[str]:
+        """As few lines as the column allows, as equal as can be without breaking a word that fits, such as a path."""
+        width = float(self.px(COLUMN))
+        lines = fill_lines(text, font, width)
+        longest = max((font.getlength(word) for word in text.split()), default=0.0)
+        while (
+            len(lines) > 1
+            and width * 0.97 > longest
+            and len(narrower := fill_lines(text, font, width * 0.97)) == len(lines)
+        ):
+            width, lines = width * 0.97, narrower
+        return lines
+
     def px(self, units: float) -> int:
         return round(units * self.unit)
 
     def _load_font(self, size: float, bold: bool) -> ImageFont.FreeTypeFont:
         return ImageFont.truetype(self.fonts[bold], self.px(size))
-
-    def _wrap(self, text: str, font: ImageFont.FreeTypeFont) -> list[str]:
-        width = float(self.px(COLUMN))
-        lines = fill_lines(text, font, width)
-        while len(lines) > 1 and len(narrower := fill_lines(text, font, width * 0.97)) == len(lines):
-            width, lines = width * 0.97, narrower
-        return lines
 
     def _keycap(self, label: str, height: float) -> Image.Image:
         font = self._font(height * (0.52 if len(label) == 1 else 0.48), True)

@@ -15,6 +15,7 @@ class Results:
     consistency: float | None
     """Share of repeated faces that got the same answer both times; None where none was answered twice."""
     misses: int
+    """Faces that waited in vain; one at which the subject paused is none."""
 
 
 def summarise(rows: Iterable[Mapping[str, str]]) -> Results:
@@ -27,5 +28,5 @@ def summarise(rows: Iterable[Mapping[str, str]]) -> Results:
         trials=len(counted),
         median_s=statistics.median(float(row["response_time"]) for row in answered) if answered else None,
         consistency=sum(row["response"] == first[row["image"]] for row in again) / len(again) if again else None,
-        misses=len(counted) - len(answered),
+        misses=sum(row["response"] == "n/a" and row.get("ended_by") != "interruption" for row in counted),
     )

@@ -107,8 +107,10 @@ def read_about(folder: Path) -> dict[str, Any]:
         return {}
     try:
         about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not JSON ({error}).") from error
+    if not isinstance(about, dict):
+        raise UserError(f"{path}: expected a JSON object.")
     return about
 
 

@@ -4,7 +4,7 @@ An image has a drift d ~ N(0, 1). On a trial the evidence of a subject drifts by
 diffusion noise, from start * boundary until it reaches 0 (not smiley) or the boundary (smiley) after T = RT -
 non-decision time (Ratcliff 1978). With x the way from the start to the boundary that was reached, the likelihood of a
 drift v is f0(T) exp(x v - v^2 T / 2), f0 the first-passage density without drift; so a Gaussian drift integrates in
-closed form, and a trial's message on d is Gaussian. 5 % of trials are lapses: any vote, at any time.
+closed form, and an attentive trial's message on d is Gaussian. 5 % of trials are lapses: any vote, at any time.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from labeling.scores import Terms
+from labeling.scores import Terms, evidence, quality
 from labeling.votes import Floats, Votes
 
 LAPSES = 0.05
@@ -41,9 +41,16 @@ def diffusion(votes: Votes) -> Terms:
 
     A subject's parameters maximise their posterior under the prior of this module, the drifts of the images being those
     that the other subjects' votes tell (Gaussian, integrated out); all subjects are fitted side by side, `SWEEPS`
-    times. An unknown response time is taken for the subject's median.
+    times. For the fit an unknown response time is taken for the subject's median.
+
+    Response times are used as far as `evidence` finds that they inform: with its use u, a trial's message is the
+    drift diffusion's to the power u times that of the vote alone to the power 1 - u, N(s / g, 1 / g^2) with g the
+    subject's weight there (a logarithmic pool: Genest and Zidek 1986). A vote without a time speaks alone.
     """
     side = _side(votes)
+    voting = evidence(votes)
+    use = voting.subjects["rt_use"][votes.subject] * ~np.isnan(votes.response_time_s)
+    g = quality(voting.subjects["accuracy"])[votes.subject] * ~voting.dropped
     rt = _filled(votes)
     longest_s = rt.max(initial=1.0)
     rows = [np.flatnonzero(votes.subject == subject) for subject in range(len(votes.subjects))]
@@ -62,7 +69,9 @@ def diffusion(votes: Votes) -> Terms:
                 method="Nelder-Mead",
                 options={"xatol": 1e-4, "fatol": 1e-6, "maxfev": 2000, "adaptive": True},
             ).x
-            precision[own], linear[own] = _message(parameters[subject], trials)
+            timed_precision, timed_linear = _message(parameters[subject], trials)
+            precision[own] = use[own] * timed_precision + (1 - use[own]) * g[own] ** 2
+            linear[own] = use[own] * timed_linear + (1 - use[own]) * g[own] * trials.vote
     boundary, start, non_decision_s, gain, bias, noise = _natural(parameters.T)
     return Terms(
         push=side * linear,
@@ -77,7 +86,9 @@ def diffusion(votes: Votes) -> Terms:
             "gain": gain,
             "drift_bias": side * bias,
             "drift_noise": noise,
+            "rt_use": voting.subjects["rt_use"],
         },
+        notes=voting.notes,
     )
 
 
@@ -122,11 +133,20 @@ def _cost(parameters: Floats, trials: _Trials) -> float:
 
 
 def _message(parameters: Floats, trials: _Trials) -> tuple[Floats, Floats]:
-    """(T,) precision and precision times mean of d by each trial, times the probability that it is no lapse."""
+    """(T,) precision and precision times mean of the Gaussian message of each trial on d.
+
+    Together with what the others say, N(m, V), it has the mean and variance of what the trial leaves of d, be it a
+    lapse or not (expectation propagation; Minka 2001, section 3.2). A trial that may well be a lapse never adds doubt.
+    """
     attending, lapse, way, time_s = _likelihood(parameters, trials)
     _, _, _, gain, bias, noise = _natural(parameters)
-    share = attending / (attending + lapse) / (1 + noise**2 * time_s)
-    return share * gain**2 * time_s, share * gain * (way - bias * time_s)
+    share = attending / (attending + lapse)
+    before = 1 / trials.variance
+    after = before + gain**2 * time_s / (1 + noise**2 * time_s)
+    shift = (before * trials.mean + gain * (way - bias * time_s) / (1 + noise**2 * time_s)) / after - trials.mean
+    variance = share / after + (1 - share) * trials.variance + share * (1 - share) * shift**2
+    precision = 1 / np.minimum(variance, trials.variance) - before
+    return precision, (before + precision) * (trials.mean + share * shift) - before * trials.mean
 
 
 def first_passage_density(time: Floats, way: Floats) -> Floats:

@@ -112,17 +112,17 @@ def simulate(votes: "Votes", fitted: "Terms", settings: Settings) -> "pd.DataFra
         return score(pd.concat(tables), settings.method)
 
     rows = []
-    for n_subjects in sorted(set(settings.subjects)):
-        reliability, error = [], []
-        for _ in range(settings.repeats):
-            drift = rng.standard_normal(len(images))
-            labels = [group(n_subjects, drift).set_index("image") for _ in range(2)]
-            smile = [table["smile"].reindex(images, fill_value=0.0) for table in labels]
-            alike = min(values.std() for values in smile) == 0
-            reliability.append(0.0 if alike else np.corrcoef(*smile)[0, 1])
-            error.append(labels[0]["smile_se"].median())
-        rows.append((n_subjects, np.mean(reliability), np.std(reliability), np.mean(error)))
-    return pd.DataFrame(rows, columns=["subjects", "reliability", "sd", "standard_error"])
+    tasks = np.repeat(sorted(set(settings.subjects)), settings.repeats).tolist()
+    for n_subjects in shell.progress(tasks, "Simulating", unit="study"):
+        drift = rng.standard_normal(len(images))
+        labels = [group(n_subjects, drift).set_index("image") for _ in range(2)]
+        smile = [table["smile"].reindex(images, fill_value=0.0) for table in labels]
+        alike = min(values.std() for values in smile) == 0
+        rows.append((n_subjects, 0.0 if alike else np.corrcoef(*smile)[0, 1], labels[0]["smile_se"].median()))
+    studies = pd.DataFrame(rows, columns=["subjects", "reliability", "standard_error"]).groupby("subjects")
+    table = studies.mean()
+    table.insert(1, "sd", studies["reliability"].std(ddof=0))
+    return table.reset_index()
 
 
 def plot(table: "pd.DataFrame", wanted: float, path: Path) -> None:

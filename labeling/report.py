@@ -223,7 +223,8 @@ def _confounds(labels: "pd.DataFrame", metadata: "pd.DataFrame") -> str:
         f'<p class="warning"><b>The labels go along with {escape(warned)}.</b> A model that learns from them may '
         "change this together with the smile.</p>"
         if warned
-        else f"<p>Nothing that is known about the faces goes along with the labels by |r| &gt; {WARN_ABOVE}.</p>"
+        else f"<p>Nothing that is known about the faces goes along with the labels by |r| &gt; {WARN_ABOVE} "
+        "and more than chance would.</p>"
     )
     rows = "".join(
         f"<tr{' class=warned' if row.warn else ''}><th>{escape(row.what)}<td>{row.r:+.2f}"

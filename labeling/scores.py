@@ -142,7 +142,12 @@ def evidence(votes: Votes) -> Terms:
 def _quality(votes: Votes, counted: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """(S,) accuracies from the votes that are `counted` (T,), and (S,) the weights g by them."""
     p = accuracy(votes, votes.vote * counted)
-    return p, np.clip(logit(p) / logit(0.9), 0, 1.6)
+    return p, quality(p)
+
+
+def quality(p: Floats) -> Floats:
+    """(S,) what the votes of subjects of these accuracies weigh: 1 at 0.9, 0 from chance down."""
+    return np.clip(logit(p) / logit(0.9), 0, 1.6)
 
 
 def accuracy(votes: Votes, vote: Floats, prior_right: float = 7.0, prior_wrong: float = 1.0) -> Floats:

@@ -1,5 +1,6 @@
 """Trials from where they lie: session files, or one table of somebody else's experiment."""
 
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +45,8 @@ def read_trials(
     UserError
         The file cannot be read, a column is missing, or a row breaks a rule: file, row, found, expected.
     """
-    table = _named(_read(path), rename, path)
+    names = ["subject", "image", *(pair.rpartition("=")[0] for pair in rename if pair.endswith(("=subject", "=image")))]
+    table = _named(_read(path, names), rename, path)
     words = _words(responses) if responses else WORDS
     response, understood = _votes(table["response"], words, path)
     times = table["response_time"]
@@ -65,7 +67,8 @@ def read_trials(
             "seconds above 0 or nothing",
         ),
     }
-    html = table["image"].astype(str).str.match(r"\s*<").to_numpy(dtype=bool)
+    codes, names = pd.factorize(table["image"])
+    html = np.array([*(str(name).lstrip().startswith("<") for name in names), False])[codes]
     faces = ~(html | table["image"].isna().to_numpy(dtype=bool) & np.isnan(response))
     if not faces.all():
         tell(f"Rows left out, because they show no picture (instructions and the like): {(~faces).sum()}.")
@@ -79,8 +82,18 @@ def read_trials(
     if (faces & ~good).any():
         tell(f"skipped: {path}: {(faces & ~good).sum()} of {len(good)} rows break a rule.")
     clean = table.assign(response=response, response_time=response_time)[good].reset_index(drop=True)
-    file_name = clean["image"].astype(str).str.replace(r"^.*[/\\]", "", regex=True)
-    return clean.assign(image=file_name, subject=clean["subject"].astype(str))
+    return clean.assign(
+        image=_categories(clean["image"], lambda name: re.split(r"[/\\]", name)[-1]),
+        subject=_categories(clean["subject"], str),
+    )
+
+
+def _categories(names: pd.Series, spell: Callable[[str], str]) -> pd.Series:
+    """(T,) names as categories, each spelled by `spell`: few different names are looked at, whatever the trials."""
+    codes, found = pd.factorize(names)
+    spelled, code_of = np.unique([spell(str(name)) for name in found], return_inverse=True)
+    values = pd.Categorical.from_codes(code_of[codes], categories=pd.Index(spelled, dtype=str))
+    return pd.Series(values, index=names.index, name=names.name)
 
 
 def _words(responses: tuple[str, ...]) -> dict[str, float]:
@@ -107,10 +120,11 @@ def _votes(column: pd.Series, words: dict[str, float], path: Path) -> tuple[NDAr
     return meanings[codes], pd.Series(understood[codes], index=column.index)
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: Path, names: list[str]) -> pd.DataFrame:
+    """The table in a file; of Parquet the columns `names` as categories, where the file keeps their dictionary."""
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
-            return pd.read_parquet(path)
+            return pd.read_parquet(path, engine="pyarrow", read_dictionary=names)  # as the file keeps them
         separator = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
@@ -130,6 +144,13 @@ def _seconds(times_ms: pd.Series) -> pd.Series:
     return (numbers / 1000).astype(object).where(numbers.notna(), times_ms)
 
 
+def _first_known(first: pd.Series, second: pd.Series) -> pd.Series:
+    """The cells of `first`, of `second` where it has none."""
+    if isinstance(first.dtype, pd.CategoricalDtype) or isinstance(second.dtype, pd.CategoricalDtype):
+        first, second = first.astype(object), second.astype(object)
+    return first.combine_first(second)
+
+
 def _named(table: pd.DataFrame, rename: tuple[str, ...], path: Path) -> pd.DataFrame:
     """The table with our names for its columns, times in seconds."""
     found: dict[str, pd.Series] = {str(column): table[column] for column in table.columns}
@@ -144,7 +165,7 @@ def _named(table: pd.DataFrame, rename: tuple[str, ...], path: Path) -> pd.DataF
         column = found[theirs]
         if ours == "response_time_ms":
             ours, column = "response_time", _seconds(column)
-        renamed[ours] = renamed[ours].combine_first(column) if ours in renamed else column
+        renamed[ours] = _first_known(renamed[ours], column) if ours in renamed else column
     kept = {name: column for name, column in found.items() if name in (*COLUMNS, "trial_type")}
     named = pd.DataFrame({**kept, **renamed})
     for column in COLUMNS:

@@ -100,6 +100,15 @@ class SmileModel:
         smile = torch.as_tensor(smile, dtype=z.dtype, device=z.device)
         return self.latent.at(z, smile if exaggerate else soft_limit(smile))
 
+    def turned(self, z: Tensor, smile: float | Tensor) -> Tensor:
+        """Given faces z (N, Z) with their smile set to `smile`; the degree that a face has leaves it as it is.
+
+        As `at`, but that a face beyond [-1, 1] starts from where it is on the way that levels off.
+        """
+        self._needs_condition("change a smile")
+        smile = torch.as_tensor(smile, dtype=z.dtype, device=z.device)
+        return self.latent.move(z, soft_limit(smile) - soft_limit(self.read(z)))
+
     def sample(
         self,
         smile: float | Tensor | None,
@@ -115,7 +124,7 @@ class SmileModel:
 
     @torch.inference_mode()
     def edit(self, x: Tensor, *, smile: float | Tensor | None = None, shift: float | Tensor | None = None) -> Tensor:
-        """The faces x (N, 3, S, S) with their smile set to `smile` (as `at` does) or changed by `shift`.
+        """The faces x (N, 3, S, S) with their smile set to `smile` (as `turned` does) or changed by `shift`.
 
         x + (decode(z') - decode(z)): what the model cannot express stays as it is, and a change of 0 returns x exactly.
 
@@ -128,7 +137,7 @@ class SmileModel:
             raise ValueError("give exactly one of smile and shift")
         self._needs_condition("change a smile")
         z = self.encode(x)
-        moved = self.at(z, smile) if smile is not None else self.latent.move(z, shift)  # type: ignore[arg-type]
+        moved = self.turned(z, smile) if smile is not None else self.latent.move(z, shift)  # type: ignore[arg-type]
         return (x + (self._decode(moved) - self._decode(z))).clamp(0, 1)
 
     def _decode(self, z: Tensor) -> Tensor:

@@ -100,15 +100,22 @@ def content_hash(path: str | os.PathLike[str]) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def _read_sidecar(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; UserError where it holds anything else, FileNotFoundError where there is none."""
     try:
-        sidecar = json.loads(path.read_text(encoding=ENCODING))
-    except FileNotFoundError:
-        raise UserError(f"{path}: the sidecar of this run is missing.") from None
+        found = json.loads(path.read_text(encoding=ENCODING))
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{path}: not a JSON file ({error}).") from error
-    if not isinstance(sidecar, dict):
+    if not isinstance(found, dict):
         raise UserError(f"{path}: expected a JSON object.")
+    return found
+
+
+def _read_sidecar(path: Path) -> dict[str, Any]:
+    try:
+        sidecar = read_json(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: the sidecar of this run is missing.") from None
     hashes = sidecar.get("ImageSHA256", {})
     for key, value, kind in (
         ("ImageSet", sidecar.get("ImageSet"), str),

@@ -1,6 +1,5 @@
 """participants.tsv: one row per subject, with what a subject told about themselves."""
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -44,6 +43,8 @@ def describe(folder: str | os.PathLike[str], subject: str, answers: Mapping[str,
     path = folder / "participants.tsv"
     with files.locked(folder / ".lock"):
         header, rows = _table(path)
+        sidecar = path.with_suffix(".json")
+        known = files.read_json(sidecar) if sidecar.exists() else {}
         wide = [*header, *(column for column in answers if column not in header)]
         table = [dict.fromkeys(wide, schema.MISSING) | dict(zip(header, row, strict=False)) for row in rows]
         for cells in table:
@@ -51,8 +52,6 @@ def describe(folder: str | os.PathLike[str], subject: str, answers: Mapping[str,
                 cells |= {column: schema.MISSING if value is None else str(value) for column, value in answers.items()}
         lines = ["\t".join(wide), *("\t".join(cells.values()) for cells in table)]
         write_text(path, "\n".join(lines) + "\n")
-        sidecar = path.with_suffix(".json")
-        known = json.loads(sidecar.read_text(encoding=files.ENCODING)) if sidecar.exists() else {}
         missing = {column: COLUMNS[column] for column in answers if column not in known}
         if missing:
             write_text(sidecar, schema.to_json(known | missing))
@@ -60,7 +59,10 @@ def describe(folder: str | os.PathLike[str], subject: str, answers: Mapping[str,
 
 def _table(path: Path) -> tuple[list[str], list[list[str]]]:
     """Header and rows; those of a table without subjects where the file is missing or empty."""
-    lines = path.read_text(encoding=files.ENCODING).splitlines() if path.exists() else []
+    try:
+        lines = path.read_text(encoding=files.ENCODING).splitlines() if path.exists() else []
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text ({error}).") from error
     header, *rows = [line.split("\t") for line in lines or ["participant_id"]]
     if "participant_id" not in header:
         raise UserError(f"{path}: no column 'participant_id', found {', '.join(header)}.")
