@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import model
+from model import runs
 from model.pack import Settings, main
 from shell import UserError
 
@@ -41,3 +42,21 @@ def test_weights_without_a_licence_are_not_packed(drawn_run: Path, tmp_path: Pat
     (run / "config.json").write_text(json.dumps(config | {"data": str(bare)}))
     with pytest.raises(UserError, match="licence"):
         main(Settings(run, tmp_path / "packed"))
+
+
+def test_the_model_that_comes_with_the_project_makes_faces_and_says_its_licence() -> None:
+    ours = model.load(runs.PRETRAINED)
+    assert ours.sample(0.5, 2).shape == (2, 3, ours.size, ours.size)
+    assert "non-commercial" in ours.title
+    assert {"LICENCE", "MODEL_CARD.md", "evaluation.json"} <= {path.name for path in runs.PRETRAINED.iterdir()}
+    assert sum(path.stat().st_size for path in runs.PRETRAINED.glob("*.safetensors")) < 20e6
+
+
+def test_its_evaluation_is_of_its_very_weights() -> None:
+    found = json.loads((runs.PRETRAINED / "evaluation.json").read_text())
+    assert found["about"]["model"] == model.load(runs.PRETRAINED).hash
+
+
+def test_without_a_run_it_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert runs.newest() == runs.PRETRAINED
