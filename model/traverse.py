@@ -90,7 +90,10 @@ def main(settings: Settings) -> None:
     if settings.image is not None:
         name += f"_{settings.image.stem}"
     print(f"wrote {pictures.save(sheet, out / f'traverse_{name}.png')}")
-    print(f"wrote {save_figure(model, settings.data, out / 'latent.png')}")
+    if settings.data is None and not (Path(model.config["data"]) / "images").is_dir():
+        print(f"note: {model.config['data']} is not here; --data draws the faces of another set in the latent space.")
+    else:
+        print(f"wrote {save_figure(model, settings.data, out / 'latent.png')}")
     print("Next: python -m model.interpolate --identities 0 1 goes from one face to another.")
 
 
