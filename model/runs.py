@@ -26,7 +26,7 @@ from model.latent import Latent, soft_limit
 from shell import UserError, whole_file, write_text
 
 RUNS = Path("runs")
-PRETRAINED = Path(__file__).parent / "pretrained"
+PRETRAINED = Path(__file__).resolve().parent / "pretrained"
 DECODED = 64  # faces at a time: what fits into a processor's cache
 DEMO = "demo"  # never taken by default
 
@@ -53,7 +53,7 @@ class SmileModel:
     @property
     def title(self) -> str:
         """Which model this is, in words."""
-        if self.folder != PRETRAINED:
+        if self.folder.resolve() != PRETRAINED:
             return str(self.folder)
         return f"the one that comes with the project (model/pretrained); its licence: {self.licence}"
 
