@@ -317,7 +317,7 @@ def faces_of(edits: "list[Picture]", frame: "Frame") -> "Picture":
 def default_out(model: "SmileModel") -> Path:
     from model import runs
 
-    return (runs.RUNS if model.folder == runs.PRETRAINED else model.folder) / "edits"
+    return (runs.RUNS if model.shipped else model.folder) / "edits"
 
 
 def write_manifest(rows: list[Row], out: Path) -> Path:

@@ -25,7 +25,7 @@ STIFFNESS = 3e-3  # of the flow, in squared brightness per pixel: plain motion o
 FARTHEST = 3 / 64  # of the side: what a pixel moves at most
 DAMPED = 0.5  # share of the unexpressed detail that goes where the most is added
 ADDED = (0.03, 0.12)  # brightness added from which damping begins, and at which it is full
-EYES = 0.45  # of the height: down to here, all detail stays
+EYES = 0.45  # of the height: down to here nothing is moved and all detail stays
 GREY = 8 / 255  # a picture whose channels differ by less is grey and stays so
 
 
@@ -35,7 +35,7 @@ def edited(picture: Floats, before: Floats, after: Floats) -> Floats:
     size = len(before)
     inside = oval(size, size)
     after = before + inside * (after - before)
-    motion = inside * flow(before, after)
+    motion = inside * below_eyes(size) * flow(before, after)
     moved = warp(before, motion)
     to_full = np.array([height / size, width / size], np.float32)
     result = warp(picture, resize(motion, height, width) * to_full)
@@ -45,11 +45,15 @@ def edited(picture: Floats, before: Floats, after: Floats) -> Floats:
     detail = unexpressed - blur(unexpressed, 3 * scale)
     amount = blur(np.abs(added).max(-1, keepdims=True), size / 64)
     damping = DAMPED * resize(smooth_step((amount - ADDED[0]) / (ADDED[1] - ADDED[0])), height, width).clip(0, 1)
-    lower = smooth_step(((np.arange(height)[:, None, None] + 0.5) / height - EYES) / FEATHER)
-    full = resize(added, height, width) - lower * damping * detail
+    full = resize(added, height, width) - below_eyes(height) * damping * detail
     if np.ptp(picture, axis=-1).max() <= GREY:
         full = np.broadcast_to(full.mean(-1, keepdims=True), full.shape)
     return np.where(oval(height, width) > 0, np.clip(result + full, 0, 1), picture)
+
+
+def below_eyes(height: int) -> Floats:
+    """(height, 1, 1): 0 down to the eyes, softly up to 1 below them: there the picture is moved and damped."""
+    return smooth_step(((np.arange(height)[:, None, None] + 0.5) / height - EYES) / FEATHER)
 
 
 def flow(before: Floats, after: Floats) -> Floats:

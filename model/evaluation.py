@@ -156,7 +156,7 @@ def find_judges(settings: Settings, model: SmileModel, images: ImageSet) -> Judg
 
 def place(model: SmileModel) -> Path:
     """Where results go by default: the run, but nothing is written beside the model that comes with the project."""
-    return runs.RUNS / "pretrained" if model.folder == runs.PRETRAINED else model.folder
+    return runs.RUNS / "pretrained" if model.shipped else model.folder
 
 
 def judge(made: Judges, pictures: Pictures, smile: bool = True) -> Judged:

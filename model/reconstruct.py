@@ -74,7 +74,7 @@ def views(model: "SmileModel") -> Path:
     """Where pictures of a model's inside go by default."""
     from model import runs
 
-    return (runs.RUNS if model.folder == runs.PRETRAINED else model.folder) / "views"
+    return (runs.RUNS if model.shipped else model.folder) / "views"
 
 
 def validation_faces(model: "SmileModel", data: Path | None, count: int) -> tuple["Tensor", list[str]]:

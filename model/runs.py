@@ -51,9 +51,14 @@ class SmileModel:
             return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
     @property
+    def shipped(self) -> bool:
+        """Whether it is the model that comes with the project; nothing is written beside that one."""
+        return self.folder.resolve() == PRETRAINED.resolve()
+
+    @property
     def title(self) -> str:
         """Which model this is, in words."""
-        if self.folder.resolve() != PRETRAINED:
+        if not self.shipped:
             return str(self.folder)
         return f"the one that comes with the project (model/pretrained); its licence: {self.licence}"
 

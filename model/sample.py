@@ -107,7 +107,7 @@ def folder_name(smile: float) -> str:
 def default_out(model: "SmileModel") -> Path:
     from model import runs
 
-    return (runs.RUNS if model.folder == runs.PRETRAINED else model.folder) / "samples"
+    return (runs.RUNS if model.shipped else model.folder) / "samples"
 
 
 def write_separately(
