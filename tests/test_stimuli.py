@@ -226,6 +226,7 @@ class Toy:
     """
 
     folder, hash, size, config = Path("runs/toy"), "0123456789ab", 4, {"data": "data/faces"}
+    title, licence = "runs/toy", "unknown"
 
     def identities(self, count: int, seed: int) -> Tensor:
         z = torch.zeros(count, 4)  # angle, kind, follows the degree, degree
