@@ -99,25 +99,30 @@ def validation_faces(model: "SmileModel", data: Path | None, count: int) -> tupl
 
 
 def given_faces(model: "SmileModel", images: tuple[Path, ...]) -> tuple["Tensor", list[str], list[str]]:
-    """Crops from files (N, 3, S, S), their names, and the files that are no pictures, each with its reason.
+    """Crops from files (N, 3, S, S), their names, and the files that show no face, each with its reason.
 
     Raises
     ------
     UserError
-        None of them is a picture.
+        None of them does.
     """
     import numpy as np
 
     from data.decoding import BadPicture, decode
-    from model.edit import listed
+    from model import edit, framing
 
     faces, names, left_out = [], [], []
-    for path in listed(images):
+    for path in edit.listed(images):
         try:
-            faces.append(np.asarray(decode(path, model.size)))
-            names.append(str(path))
+            face = np.asarray(decode(path, model.size))
         except BadPicture as error:
             left_out.append(f"{path} ({error})")
+            continue
+        if edit.explained(model, face, framing.centred(*face.shape[:2])) < edit.LEAST_EXPLAINED:
+            left_out.append(f"{path} (no face that fills the picture)")
+            continue
+        faces.append(face)
+        names.append(str(path))
     if not faces:
         tell_left_out(left_out)
     return as_tensor(np.stack(faces)), names, left_out

@@ -10,6 +10,8 @@ import model
 from model.interpolate import Settings, line, main
 from shell import UserError
 
+pytestmark = pytest.mark.usefixtures("every_crop_is_a_face")
+
 
 def test_the_line_is_straight_and_begins_and_ends_at_the_faces(drawn_run: Path) -> None:
     faces = model.load(drawn_run)

@@ -3,14 +3,17 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import opened
 from PIL import Image
 
-from model import reconstruct
+from model import edit, reconstruct
 from model.reconstruct import Settings, main
 from shell import UserError
+
+pytestmark = pytest.mark.usefixtures("every_crop_is_a_face")
 
 
 def test_psnr_of_known_errors() -> None:
@@ -40,3 +43,15 @@ def test_given_pictures_are_shown_and_the_bad_one_is_named(drawn_run: Path, tmp_
 def test_what_cannot_be_shown_is_one_sentence(wrong: dict[str, object], drawn_run: Path) -> None:
     with pytest.raises(UserError):
         main(Settings(run=drawn_run, **wrong))  # type: ignore[arg-type]
+
+
+def test_a_picture_without_a_face_is_named(
+    drawn_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(edit, "LEAST_EXPLAINED", 0.7)
+    monkeypatch.setattr(edit, "explained", lambda _, picture, __: 0.0 if np.ptp(picture) == 0 else 1.0)
+    opened(next((drawn_run.parent / "faces/images").glob("*.png"))).save(tmp_path / "face.png")
+    Image.new("RGB", (200, 200), "grey").save(tmp_path / "blank.png")
+    with pytest.raises(UserError, match=r"left out 1: .*blank\.png \(no face"):
+        main(Settings((tmp_path,), run=drawn_run, out=tmp_path / "sheet.png"))
+    assert "face.png" in capsys.readouterr().out

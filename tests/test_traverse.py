@@ -13,6 +13,8 @@ from model import pictures, traverse
 from model.traverse import Settings, main
 from shell import UserError
 
+pytestmark = pytest.mark.usefixtures("every_crop_is_a_face")
+
 
 def test_principal_axes_are_orthogonal_and_rebuild_the_covariance(drawn_run: Path) -> None:
     faces = model.load(drawn_run)
