@@ -81,7 +81,7 @@ def main(settings: Settings) -> None:
             raise framing.needs_detector()
     if any(abs(smile) > 1 for smile in settings.smile):
         print("note: degrees outside [-1, 1] go beyond what people's labels cover; the model levels off there.")
-    out = settings.out or default_out(model)
+    out = settings.out or model.results / "edits"
     rows: list[Row] = []
     left_out: list[str] = []
     for source, name in shell.progress(list(zip(sources, names(sources), strict=True)), "edited", unit="picture"):
@@ -230,7 +230,7 @@ def framed(model: "SmileModel", picture: "Picture", settings: Settings) -> "dict
     if settings.framing == "crop":
         return {1: whole}
     if not framing.detector_present():
-        if explained(model, picture, whole) < LEAST_EXPLAINED:
+        if not shows_face(model, picture, whole):
             wanted = "eyes at 40 % of its height, the chin at its lower edge"
             raise CannotEdit(
                 f"no face that fills the picture, {wanted}; with pip install dlib-bin, faces are looked for"
@@ -270,11 +270,17 @@ def edit_face(
 def seen(model: "SmileModel", crop: "Floats") -> "Tensor":
     """A crop (n, n, 3) in [0, 1] as the model sees it, (1, 3, S, S)."""
     import numpy as np
-    import torch
     from PIL import Image
 
+    from model.pictures import to_tensor
+
     small = Image.fromarray(np.rint(crop * 255).astype(np.uint8)).resize((model.size,) * 2, Image.Resampling.LANCZOS)
-    return torch.from_numpy(np.asarray(small, np.float32) / 255).permute(2, 0, 1)[None]
+    return to_tensor(np.asarray(small)[None])
+
+
+def shows_face(model: "SmileModel", picture: "Picture", frame: "Frame") -> bool:
+    """Whether the model explains a crop as well as it does faces."""
+    return explained(model, picture, frame) >= LEAST_EXPLAINED
 
 
 def explained(model: "SmileModel", picture: "Picture", frame: "Frame") -> float:
@@ -312,12 +318,6 @@ def faces_of(edits: "list[Picture]", frame: "Frame") -> "Picture":
     crops = [np.rint(framing.cut(edit, frame, frame.pixels).clip(0, 255)).astype(np.uint8) for edit in edits]
     size = (STRIP_PIXELS, STRIP_PIXELS)
     return np.stack([np.asarray(Image.fromarray(crop).resize(size, Image.Resampling.LANCZOS)) for crop in crops])
-
-
-def default_out(model: "SmileModel") -> Path:
-    from model import runs
-
-    return (runs.RUNS if model.shipped else model.folder) / "edits"
 
 
 def write_manifest(rows: list[Row], out: Path) -> Path:

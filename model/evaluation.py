@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from model.faces import evenly
 from model.judges import Judges, Pictures
 from model.judging import GALLERY, make_judges, moved, recipe
 from model.measures import Figure, Floats, interval
-from model.pictures import to_uint8
+from model.pictures import at_size, to_tensor, to_uint8
 from model.reader import cross_validated
 from model.runs import SmileModel
 from shell import UserError, progress
@@ -97,6 +98,28 @@ class Bench:
     identities: int
     seed: int
 
+    @property
+    def device(self) -> torch.device:
+        return self.model.latent.mean.device
+
+    @cached_property
+    def spread(self) -> float:
+        """Mean distance between two real faces."""
+        return measures.spread(measures.distances(self.real.descriptors))
+
+    @cached_property
+    def components(self) -> tuple[Floats, Floats]:
+        """Mean and principal axes of the real descriptors."""
+        return measures.principal_components(self.real.descriptors)
+
+    @cached_property
+    def distance_bounds(self) -> tuple[float, float]:
+        """Distance of a picture of the gallery from itself moved by a pixel, and between two of its persons."""
+        originals = self.real.descriptors[self.gallery]
+        nudged = self.judges.describe(moved(self.pictures[self.gallery], 0, 1))
+        floor = float(np.linalg.norm(nudged - originals, axis=1).mean())
+        return floor, measures.spread(measures.distances(originals))
+
 
 def evaluate(settings: Settings) -> Evaluation:
     """Everything, as `settings` say.
@@ -156,7 +179,7 @@ def find_judges(settings: Settings, model: SmileModel, images: ImageSet) -> Judg
 
 def place(model: SmileModel) -> Path:
     """Where results go by default: the run, but nothing is written beside the model that comes with the project."""
-    return runs.RUNS / "pretrained" if model.shipped else model.folder
+    return model.results / "pretrained" if model.shipped else model.folder
 
 
 def judge(made: Judges, pictures: Pictures, smile: bool = True) -> Judged:
@@ -172,9 +195,7 @@ def at_64(pictures: Pictures) -> Pictures:
     """Pictures at 64 px, so that their sharpness can be compared."""
     if pictures.shape[1] == 64:
         return pictures
-    x = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 255
-    small = [torch.nn.functional.interpolate(some, (64, 64), mode="bilinear", antialias=True) for some in x.split(256)]
-    return to_uint8(torch.cat(small))
+    return to_uint8(torch.cat([at_size(some, 64) for some in to_tensor(pictures).split(256)]))
 
 
 # a CVAE: degrees asked for
@@ -304,11 +325,10 @@ def degree_rows(faces: dict[float, Judged], bench: Bench) -> list[dict[str, Figu
 
 def share(judged: Judged, bench: Bench) -> Figure:
     """Mean distance between two faces as a share of real faces'."""
-    real = measures.spread(measures.distances(bench.real.descriptors))
     apart = measures.distances(judged.descriptors[:MOST_SPREAD])
     value = measures.spread(apart)
     low, high = interval(lambda i: measures.spread(apart, i), len(apart), centred=value)
-    return Figure(value / real, low / real, high / real, None, 1, len(apart))
+    return Figure(value / bench.spread, low / bench.spread, high / bench.spread, None, 1, len(apart))
 
 
 def sharpness(judged: Judged, bench: Bench) -> Figure:
@@ -318,7 +338,7 @@ def sharpness(judged: Judged, bench: Bench) -> Figure:
 
 def realism(judged: Judged, bench: Bench) -> dict[str, Figure]:
     """Frechet distance to as many real faces, on principal components of the real descriptors, and over its floor."""
-    mean, axes = measures.principal_components(bench.real.descriptors)
+    mean, axes = bench.components
     real, made = (bench.real.descriptors - mean) @ axes, (judged.descriptors - mean) @ axes
     value = measures.frechet(made, real)
     floor = measures.frechet_floor(real, len(made))
@@ -367,7 +387,7 @@ def edits(bench: Bench) -> dict[str, Figure]:
     originals, before = bench.real.descriptors[bench.gallery], bench.real.smile[bench.gallery]
     moves, apart, found = [], [], []
     for shift in (SHIFT, -SHIFT):
-        edited = to_uint8(bench.model.edit(to_tensor(pictures, bench), shift=shift).cpu())
+        edited = to_uint8(bench.model.edit(to_tensor(pictures, bench.device), shift=shift).cpu())
         descriptors = bench.judges.describe(edited)
         moves.append((bench.judges.smile(edited) - before) * np.sign(shift))
         apart.append(np.linalg.norm(descriptors - originals, axis=1))
@@ -375,19 +395,12 @@ def edits(bench: Bench) -> dict[str, Figure]:
     move, distance, again = (np.stack(x, 1).astype(float) for x in (moves, apart, found))  # (N, 2)
     count = len(move)
     low, high = interval(lambda i: float(np.median(move[i])), count)
-    nudged = bench.judges.describe(moved(pictures, 0, 1))
     return {
         "right way": mean_figure((move > 0).mean(1), 0.5, 1),
         "median move": Figure(float(np.median(move)), low, high, 0, SHIFT, count),
-        "descriptor distance": mean_figure(distance.mean(1), *distance_bounds(nudged, originals)),
+        "descriptor distance": mean_figure(distance.mean(1), *bench.distance_bounds),
         "found again": mean_figure(again.mean(1), 1 / count, 1),
     }
-
-
-def distance_bounds(nudged: Floats, originals: Floats) -> tuple[float, float]:
-    """Distance of a picture from itself moved by a pixel, and between two persons."""
-    floor = float(np.linalg.norm(nudged - originals, axis=1).mean())
-    return floor, measures.spread(measures.distances(originals))
 
 
 def leakage(faces: dict[float, Judged], bench: Bench) -> dict[str, Figure]:
@@ -428,22 +441,15 @@ def reconstruction(bench: Bench, curves: dict[str, Any]) -> dict[str, Figure]:
     curves["psnr"] = np.round(psnr, 2).tolist()
     originals = bench.real.descriptors[bench.gallery]
     descriptors = bench.judges.describe(made[bench.gallery])
-    nudged = bench.judges.describe(moved(bench.pictures[bench.gallery], 0, 1))
     apart = np.linalg.norm(descriptors - originals, axis=1)
     found = measures.top_1(descriptors, originals).astype(float)
     return {
         "PSNR": mean_figure(psnr, unit="dB"),
         "SSIM": mean_figure(measures.ssim(made, bench.pictures), 0, 1),
-        "descriptor distance": mean_figure(apart, *distance_bounds(nudged, originals)),
+        "descriptor distance": mean_figure(apart, *bench.distance_bounds),
         "found again": mean_figure(found, 1 / len(found), 1),
     }
 
 
-def to_tensor(pictures: Pictures, bench: Bench) -> torch.Tensor:
-    """(N, S, S, 3) uint8 -> (N, 3, S, S) in [0, 1], where the model is."""
-    x = torch.from_numpy(np.array(pictures)).to(bench.model.latent.mean.device)
-    return x.permute(0, 3, 1, 2).float().div_(255)
-
-
 def batches(bench: Bench) -> Iterator[torch.Tensor]:
-    return (to_tensor(bench.pictures[at : at + 256], bench) for at in range(0, len(bench.pictures), 256))
+    return (to_tensor(bench.pictures[at : at + 256], bench.device) for at in range(0, len(bench.pictures), 256))

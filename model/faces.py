@@ -19,6 +19,7 @@ from model.reader import SIZE, Floats, Student, read_smiles
 from model.train import Settings
 from shell import UserError, whole_file
 
+DEGREES = "degrees.csv"
 READER = "reader.safetensors"  # in the run
 MOST_CATEGORIES = 8  # a whole-number column with more values than this is a quantity
 
@@ -89,7 +90,7 @@ def load_faces(settings: Settings, run: Path) -> Faces:
     train = np.array([not is_validation(name) for name in names])
     degrees = np.full(len(names), np.nan)
     if settings.kind == "cvae":
-        path = run / "degrees.csv"
+        path = run / DEGREES
         if path.exists():
             known = read_csv(path).set_index("image")["smile"]
             degrees = known.reindex(names).to_numpy(float)

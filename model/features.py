@@ -5,14 +5,10 @@ The net learns from training faces alone that two distorted views of one picture
 nets that do are others (`model.judge_nets`).
 """
 
-import numpy as np
-import pandas as pd
-import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.judge_nets import Attribute, Head, known_attributes, learn_persons
+from model.judge_nets import Head
 
 WIDTHS = (48, 96, 192)
 DESCRIPTOR = 128
@@ -46,35 +42,7 @@ class Features(nn.Module):
             found.append(stage(found[-1]))
         return found[1:]
 
-    def told(self, last: Tensor) -> tuple[Tensor, Tensor]:
-        """The last of the maps -> descriptors before they are brought to unit length (B, 128), attributes (B, A)."""
-        h = self.describe(F.adaptive_avg_pool2d(last, 4).flatten(1))
-        return h, self.attributes(F.silu(h))
-
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self.told(self.maps(x)[-1])
-
-
-def train_features(
-    pictures: NDArray[np.uint8],
-    train: NDArray[np.bool_],
-    metadata: pd.DataFrame,
-    *,
-    steps: int,
-    seed: int,
-    device: torch.device,
-) -> Features:
-    """Features taught by the pictures (N, 64, 64, 3) that `train`; `metadata` has one row for each of the N."""
-    attributes = known_attributes(metadata)
-    features = new_features(attributes, seed, device)
-    where = np.flatnonzero(train)
-    learn_persons(
-        features, pictures, where, metadata, attributes, steps=steps, seed=seed, device=device, title="features"
-    )
-    return features
-
-
-def new_features(attributes: tuple[Attribute, ...], seed: int, device: torch.device) -> Features:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return Features(sum(a.outputs for a in attributes)).to(device).to(memory_format=torch.channels_last)
+        """-> descriptors before they are brought to unit length (B, 128), attributes (B, A)."""
+        h = self.describe(F.adaptive_avg_pool2d(self.maps(x)[-1], 4).flatten(1))
+        return h, self.attributes(F.silu(h))

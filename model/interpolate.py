@@ -48,7 +48,7 @@ def main(settings: Settings) -> None:
     import torch
 
     from model import pictures, runs
-    from model.reconstruct import given_faces, tell_left_out, views
+    from model.reconstruct import given_faces, tell_left_out
 
     model = runs.load(settings.run)
     print(f"model: {model.title}")
@@ -66,7 +66,7 @@ def main(settings: Settings) -> None:
     shares = [f"{share:.0%}" for share in torch.linspace(0, 1, settings.steps).tolist()]
     title = "" if settings.smile is None else f"smile {pictures.degree(settings.smile)}"
     sheet = pictures.strip(rows, shares, title)
-    print(f"wrote {pictures.save(sheet, settings.out or views(model) / 'interpolation.png')}")
+    print(f"wrote {pictures.save(sheet, settings.out or model.results / 'views' / 'interpolation.png')}")
     print("Next: python -m model.traverse shows what each latent dimension does.")
 
 

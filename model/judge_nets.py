@@ -11,8 +11,10 @@ Its 128 outputs, at unit length, are the descriptor of a person. The smile is re
 trunk sees in the lower half of the face: stable with few labels, exact with many.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -23,8 +25,10 @@ from torch.nn import functional as F
 
 from model.devices import autocast
 from model.measures import Floats
+from model.pictures import at_size, to_tensor
 from shell import progress
 
+Net = TypeVar("Net", bound=nn.Module)
 SIZE = 64
 WIDTHS = (32, 64, 96, 192)
 DESCRIPTOR = 128
@@ -149,46 +153,39 @@ def contrast(a: Tensor, b: Tensor) -> Tensor:
     return F.cross_entropy(alike, torch.arange(len(views), device=views.device).roll(len(a)))
 
 
-def train_trunk(
-    pictures: NDArray[np.uint8],
-    train: NDArray[np.intp],
-    metadata: pd.DataFrame,
-    attributes: tuple[Attribute, ...],
-    *,
-    steps: int,
-    seed: int,
-    device: torch.device,
-) -> Trunk:
-    """A trunk of pictures (N, 64, 64, 3), of which those in `train` teach; `metadata` has one row for each of the N."""
+def begun(net: Callable[[int], Net], attributes: tuple[Attribute, ...], seed: int, device: torch.device) -> Net:
+    """A net with an output for each of the attributes', untaught."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        trunk = Trunk(sum(a.outputs for a in attributes)).to(device).to(memory_format=torch.channels_last)
-    learn_persons(trunk, pictures, train, metadata, attributes, steps=steps, seed=seed, device=device, title="judges")
-    return trunk.eval()
+        return net(sum(a.outputs for a in attributes)).to(device).to(memory_format=torch.channels_last)
 
 
 def learn_persons(
-    net: nn.Module,
+    net: Callable[[int], Net],
     pictures: NDArray[np.uint8],
     train: NDArray[np.intp],
     metadata: pd.DataFrame,
-    attributes: tuple[Attribute, ...],
     *,
     steps: int,
     seed: int,
     device: torch.device,
     title: str,
-) -> None:
-    """Teach a net of pictures (B, 3, 64, 64) -> descriptors (B, D), attributes (B, A): see the head of this file."""
+) -> Net:
+    """A net of pictures (B, 3, 64, 64) -> descriptors (B, D), attributes (B, A), taught: see the head of this file.
+
+    Of pictures (N, 64, 64, 3) those in `train` teach; `metadata` has one row for each of the N.
+    """
+    attributes = known_attributes(metadata)
+    taught = begun(net, attributes, seed, device)
     targets = [attribute.targets(metadata[attribute.name]).to(device) for attribute in attributes]
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(net.parameters(), weight_decay=5e-2)
+    optimizer = torch.optim.AdamW(taught.parameters(), weight_decay=5e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
     for _ in progress(range(steps), title, steps, "step"):
         some = train[torch.randperm(len(train), generator=generator)[:BATCH].numpy()]
-        x = to_tensor(pictures[some], device)
+        x = as_seen(pictures[some], device)
         with autocast(device):
-            h, said = net(torch.cat([distort(x, generator), distort(x, generator)]))
+            h, said = taught(torch.cat([distort(x, generator), distort(x, generator)]))
         one, other = F.normalize(h.float(), dim=1).chunk(2)
         loss = contrast(one, other)
         parts = said.float().split([a.outputs for a in attributes], 1)
@@ -198,14 +195,12 @@ def learn_persons(
         loss.backward()
         optimizer.step()
         schedule.step()
+    return taught.eval()
 
 
-def to_tensor(pictures: NDArray[np.uint8], device: torch.device) -> Tensor:
+def as_seen(pictures: NDArray[np.uint8], device: torch.device) -> Tensor:
     """(N, S, S, 3) uint8 -> (N, 3, 64, 64) in [0, 1], channels last."""
-    x = torch.from_numpy(np.array(pictures)).to(device).permute(0, 3, 1, 2).float() / 255
-    if x.shape[-1] != SIZE:
-        x = F.interpolate(x, (SIZE, SIZE), mode="bilinear", antialias=True)
-    return x.contiguous(memory_format=torch.channels_last)
+    return at_size(to_tensor(pictures, device), SIZE).contiguous(memory_format=torch.channels_last)
 
 
 def distort(x: Tensor, generator: torch.Generator) -> Tensor:

@@ -31,7 +31,7 @@ from torch.nn import functional as F
 
 from model import faceapi
 from model.devices import best_device
-from model.judge_nets import Attribute, Trunk, to_tensor
+from model.judge_nets import Attribute, Trunk, as_seen
 from model.measures import Floats
 from shell import UserError, whole_file, write_text
 
@@ -138,7 +138,7 @@ class OwnNets:
         return torch.cat(found).numpy()
 
     def _batches(self, pictures: Pictures) -> Iterator[Tensor]:
-        return (to_tensor(pictures[at : at + 128], self.device) for at in range(0, len(pictures), 128))
+        return (as_seen(pictures[at : at + 128], self.device) for at in range(0, len(pictures), 128))
 
 
 def load(run: str | os.PathLike[str]) -> Judges:

@@ -12,6 +12,7 @@ from shell import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
     from torch import Tensor
 
 Pictures = NDArray[np.uint8]  # (N, H, W, 3)
@@ -173,6 +174,20 @@ def to_uint8(x: "Tensor") -> Pictures:
     """Pictures as a tensor (N, 3, H, W) in [0, 1] -> (N, H, W, 3) uint8."""
     array: NDArray[np.float32] = np.asarray(x)
     return np.rint(array.clip(0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+
+
+def to_tensor(pictures: Pictures, device: "torch.device | str" = "cpu") -> "Tensor":
+    """Pictures (N, H, W, 3) uint8 -> a tensor (N, 3, H, W) in [0, 1]."""
+    import torch
+
+    return torch.from_numpy(np.array(pictures)).to(device).permute(0, 3, 1, 2).float().div_(255)
+
+
+def at_size(x: "Tensor", size: int) -> "Tensor":
+    """Pictures (N, 3, S, S) at `size` pixels, smoothed before they are made smaller; as they are where they have it."""
+    from torch.nn import functional as F
+
+    return x if x.shape[-1] == size else F.interpolate(x, (size, size), mode="bilinear", antialias=True)
 
 
 def _line(width: int) -> int:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.devices import autocast
+from model.pictures import at_size
 from shell import progress
 
 Floats = NDArray[np.float64]
@@ -211,15 +212,17 @@ def distort(x: Tensor, generator: torch.Generator) -> Tensor:
 @torch.no_grad()
 def read_drawn(student: Student, x: Tensor) -> Tensor:
     """What the student says of pictures (N, 3, S, S) in [0, 1] and their mirror images, averaged: (N,)."""
-    if x.shape[-1] != SIZE:
-        x = F.interpolate(x, (SIZE, SIZE), mode="bilinear", antialias=True)
-    seen = x[:, :, MOUTH[0], MOUTH[1]].mean(1, keepdim=True)
-    return (student(seen) + student(seen.flip(3)))[:, 0] / 2
+    seen = at_size(x, SIZE)[:, :, MOUTH[0], MOUTH[1]].mean(1, keepdim=True)
+    return both_ways(student, seen)
 
 
 @torch.no_grad()
 def judge(student: Student, pictures: NDArray[np.uint8]) -> Floats:
     """What the student says of the mouth and of its mirror image, averaged: (N, 64, 64, 3) -> (N,)."""
     parts = (mouths(pictures[i : i + 512]) for i in range(0, len(pictures), 512))
-    said = [(student(x) + student(x.flip(3))) / 2 for x in parts]
-    return torch.cat(said)[:, 0].double().numpy()
+    return torch.cat([both_ways(student, x) for x in parts]).double().numpy()
+
+
+def both_ways(student: Student, mouths: Tensor) -> Tensor:
+    """What the student says of mouths (N, 1, 38, 48) and of their mirror images, averaged: (N,)."""
+    return (student(mouths) + student(mouths.flip(3)))[:, 0] / 2

@@ -15,7 +15,6 @@ from shell import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from model.pictures import Pictures
     from model.runs import SmileModel
 
 COLUMNS = 8
@@ -59,7 +58,7 @@ def main(settings: Settings) -> None:
         pictures.grid(pictures.to_uint8(x), columns, "originals"),
         pictures.grid(pictures.to_uint8(decoded), columns, f"reconstructions, {mean:.1f} dB"),
     )
-    print(f"wrote {pictures.save(sheet, settings.out or views(model) / 'reconstructions.png')}")
+    print(f"wrote {pictures.save(sheet, settings.out or model.results / 'views' / 'reconstructions.png')}")
     tell_left_out(left_out)
     print("Next: python -m model.traverse shows what each latent dimension does.")
 
@@ -68,13 +67,6 @@ def psnr(x: "Tensor", decoded: "Tensor") -> list[float]:
     """Peak signal-to-noise ratio in dB of each of N pictures in [0, 1]; of an exact copy, infinity."""
     errors = (x - decoded).square().mean((1, 2, 3)).tolist()
     return [-10 * math.log10(error) if error else math.inf for error in errors]
-
-
-def views(model: "SmileModel") -> Path:
-    """Where pictures of a model's inside go by default."""
-    from model import runs
-
-    return (runs.RUNS if model.shipped else model.folder) / "views"
 
 
 def validation_faces(model: "SmileModel", data: Path | None, count: int) -> tuple["Tensor", list[str]]:
@@ -89,13 +81,14 @@ def validation_faces(model: "SmileModel", data: Path | None, count: int) -> tupl
 
     from data import is_validation, open_set
     from model.faces import evenly
+    from model.pictures import to_tensor
 
     images = open_set(data or Path(model.config["data"]))
     faces, names = images.pictures(model.size)
     kept = evenly(np.flatnonzero([is_validation(name) for name in names]), count)
     if not len(kept):
         raise UserError(f"{images.folder}: none of its {len(names)} pictures is kept for validation; add some.")
-    return as_tensor(faces[kept]), [names[i] for i in kept]
+    return to_tensor(faces[kept]), [names[i] for i in kept]
 
 
 def given_faces(model: "SmileModel", images: tuple[Path, ...]) -> tuple["Tensor", list[str], list[str]]:
@@ -110,6 +103,7 @@ def given_faces(model: "SmileModel", images: tuple[Path, ...]) -> tuple["Tensor"
 
     from data.decoding import BadPicture, decode
     from model import edit, framing
+    from model.pictures import to_tensor
 
     faces, names, left_out = [], [], []
     for path in edit.listed(images):
@@ -118,22 +112,14 @@ def given_faces(model: "SmileModel", images: tuple[Path, ...]) -> tuple["Tensor"
         except BadPicture as error:
             left_out.append(f"{path} ({error})")
             continue
-        if edit.explained(model, face, framing.centred(*face.shape[:2])) < edit.LEAST_EXPLAINED:
+        if not edit.shows_face(model, face, framing.centred(*face.shape[:2])):
             left_out.append(f"{path} (no face that fills the picture)")
             continue
         faces.append(face)
         names.append(str(path))
     if not faces:
         tell_left_out(left_out)
-    return as_tensor(np.stack(faces)), names, left_out
-
-
-def as_tensor(faces: "Pictures") -> "Tensor":
-    """(N, S, S, 3) uint8 -> (N, 3, S, S) in [0, 1]."""
-    import numpy as np
-    import torch
-
-    return torch.from_numpy(np.asarray(faces, np.float32) / 255).permute(0, 3, 1, 2)
+    return to_tensor(np.stack(faces)), names, left_out
 
 
 def tell_left_out(left_out: list[str]) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class SmileModel:
         self.dimensions: int = config["latent"]
         self.kind: str = config["kind"]
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """The first 12 hex digits of the sha256 of model.safetensors."""
         with (self.folder / "model.safetensors").open("rb") as file:
@@ -54,6 +55,11 @@ class SmileModel:
     def shipped(self) -> bool:
         """Whether it is the model that comes with the project; nothing is written beside that one."""
         return self.folder.resolve() == PRETRAINED.resolve()
+
+    @property
+    def results(self) -> Path:
+        """Where what is made with it goes by default."""
+        return RUNS if self.shipped else self.folder
 
     @property
     def title(self) -> str:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from model.pictures import Pictures
-    from model.runs import SmileModel
 
 STRIP_ROWS = 8
 
@@ -67,7 +66,7 @@ def main(settings: Settings) -> None:
     print(f"model: {model.title}")
     degrees: tuple[float | None, ...] = tuple(dict.fromkeys(settings.smile)) or (None,)
     asked = {c: c for c in degrees}
-    what, out = "smile", settings.out or default_out(model)
+    what, out = "smile", settings.out or model.results / "samples"
     if settings.calibrated is not None:
         calibration = calibration_of(settings.calibrated, model.hash)
         asked = {c: calibration.to_asked(c) for c in settings.smile}
@@ -102,12 +101,6 @@ def main(settings: Settings) -> None:
 def folder_name(smile: float) -> str:
     """smile_0.50; more digits only where the degree has them, so that no two degrees share a name."""
     return f"smile_{smile:.2f}" if round(smile, 2) == smile else f"smile_{smile!r}"
-
-
-def default_out(model: "SmileModel") -> Path:
-    from model import runs
-
-    return (runs.RUNS if model.shipped else model.folder) / "samples"
 
 
 def write_separately(

@@ -19,6 +19,7 @@ import math
 import shutil
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,22 +33,18 @@ from tqdm import tqdm
 from data import open_set
 from model import opening, runs
 from model.devices import autocast, best_device
-from model.faces import Faces, evenly, load_faces
-from model.features import Features, new_features, train_features
-from model.judge_nets import known_attributes
+from model.faces import DEGREES, Faces, evenly, load_faces
+from model.features import Features
+from model.judge_nets import begun, known_attributes, learn_persons
 from model.latent import Latent
 from model.outcome import save_comparison, shown_faces
 from model.reader import SIZE
 from model.runs import SmileModel
 from model.sharpen import Settings
-from model.state import moving_average
+from model.state import Checkpoint, moving_average
 from model.training import MOST_VALIDATION, ctrl_c, learning_rate
 from shell import UserError, whole_file
 
-CHECKPOINT = "sharpening.pt"
-MODULES = ("decoder", "average", "discriminator", "decoder_optimizer", "discriminator_optimizer", "features")
-VALUES = ("step", "share", "rows", "recent")
-TERMS = ("mse", "perceptual", "adversarial")
 WARM_UP = 150  # steps until the discriminator begins to count, and again as many until it counts fully
 DECAY = 0.998
 
@@ -64,8 +61,12 @@ class Discriminator(nn.Sequential):
 
 
 @dataclass
-class State:
-    """What a checkpoint holds: all that a resumed run needs to go on as if it had never been stopped."""
+class State(Checkpoint):
+    """Of `model.sharpen`."""
+
+    FILE = "sharpening.pt"
+    MODULES = ("decoder", "average", "discriminator", "decoder_optimizer", "discriminator_optimizer", "features")
+    VALUES = ("step", "share", "rows", "recent")
 
     decoder: nn.Module
     average: AveragedModel
@@ -80,19 +81,6 @@ class State:
     """sharpening.csv."""
     recent: list[Tensor] = field(default_factory=list)
     """The terms (3,) of the steps since the last row."""
-
-    def save(self, run: Path) -> None:
-        held = {name: getattr(self, name).state_dict() for name in MODULES}
-        held |= {name: getattr(self, name) for name in VALUES}
-        with whole_file(run / CHECKPOINT) as aside:
-            torch.save(held, aside)
-
-    def load(self, run: Path, device: torch.device) -> None:
-        held = torch.load(run / CHECKPOINT, device, weights_only=True)
-        for name in MODULES:
-            getattr(self, name).load_state_dict(held[name])
-        for name in VALUES:
-            setattr(self, name, held[name])
 
 
 def sharpen(settings: Settings) -> Path:
@@ -112,8 +100,9 @@ def sharpen(settings: Settings) -> Path:
     device = best_device()
     model.network.to(device)
     latent = Latent(**{name: tensor.to(device) for name, tensor in vars(model.latent).items()})
-    state = new_state(model, faces, settings, device, taught=not (out / CHECKPOINT).exists())
-    if (out / CHECKPOINT).exists():
+    resumed = (out / State.FILE).exists()
+    state = new_state(model, faces, settings, device, taught=not resumed)
+    if resumed:
         state.load(out, device)
         print(f"going on at step {state.step:,} of {settings.steps:,}")
     else:
@@ -150,12 +139,17 @@ def begin(settings: Settings) -> tuple[SmileModel, Path, Settings]:
         raise UserError(f"{model.folder}: is a run of kind {model.kind}, expected a cvae; --run names another.")
     if "sharpened" in model.config:
         raise UserError(f"{model.folder}: is sharpened already; --run names another.")
+    if not (model.folder / DEGREES).exists():
+        raise UserError(
+            f"{model.folder}: holds no {DEGREES}, the degrees of the faces that it learned from; "
+            "--run names a run that model.train made."
+        )
     out = settings.out or model.folder.with_name(f"{model.folder.name}-sharp")
     check(settings)
     config = runs.read_config(out) if (out / "config.json").exists() else {}
     if settings.resume:
-        if "sharpened" not in config or not (out / CHECKPOINT).exists():
-            raise UserError(f"{out}: nothing to resume here (no {CHECKPOINT}).")
+        if "sharpened" not in config or not (out / State.FILE).exists():
+            raise UserError(f"{out}: nothing to resume here (no {State.FILE}).")
         known = {one.name for one in fields(Settings)} - {"run", "out", "resume", "force"}
         return model, out, replace(settings, **{n: v for n, v in config["sharpened"].items() if n in known})
     if out.exists() and not (settings.force and "sharpened" in config):
@@ -166,7 +160,7 @@ def begin(settings: Settings) -> tuple[SmileModel, Path, Settings]:
         shutil.rmtree(out)
     about = asdict(settings) | {"run": str(model.folder), "model": model.hash}
     runs.write_config(out, model.config | {"finished": False, "run": str(out), "sharpened": about})
-    shutil.copy(model.folder / "degrees.csv", out)
+    shutil.copy(model.folder / DEGREES, out)
     return model, out, settings
 
 
@@ -189,10 +183,10 @@ def new_state(model: SmileModel, faces: Faces, settings: Settings, device: torch
     pictures, names = images.pictures(SIZE)
     metadata = images.metadata().set_index("image").reindex(names)
     if taught:
-        steps, seed = settings.features_steps, settings.seed
-        features = train_features(pictures, faces.train, metadata, steps=steps, seed=seed, device=device)
+        how: dict[str, Any] = {"steps": settings.features_steps, "seed": settings.seed, "device": device}
+        features = learn_persons(Features, pictures, faces.everyone, metadata, **how, title="features")
     else:
-        features = new_features(known_attributes(metadata), settings.seed, device)
+        features = begun(Features, known_attributes(metadata), settings.seed, device)
     features.eval().requires_grad_(False)
     torch.manual_seed(settings.seed)
     decoder = model.network.decoder.to(memory_format=torch.channels_last).requires_grad_(True).train()
@@ -278,8 +272,9 @@ def perceptual(features: Features, one: Tensor, other: Tensor, device: torch.dev
 
 def row(state: State) -> dict[str, float]:
     """A row of sharpening.csv: means over the steps since the last row; PSNR in dB."""
-    mse, *others = torch.stack(state.recent).mean(0).tolist()
-    return {"step": state.step, "psnr": -10 * math.log10(mse)} | dict(zip(TERMS[1:], others, strict=True))
+    mse, perceived, adversarial = torch.stack(state.recent).mean(0).tolist()
+    terms = {"psnr": -10 * math.log10(mse), "perceptual": perceived, "adversarial": adversarial}
+    return {"step": state.step} | terms
 
 
 @torch.no_grad()
@@ -297,7 +292,7 @@ def validation_psnr(model: SmileModel, state: State, faces: Faces, device: torch
 
 def told(row: dict[str, float], settings: Settings) -> str:
     line = f"step {row['step']:,}/{settings.steps:,}: {row['psnr']:.2f} dB, validation {row['val_psnr']:.2f} dB"
-    return line + "".join(f", {name} {row[name]:.3f}" for name in TERMS[1:])
+    return f"{line}, perceptual {row['perceptual']:.3f}, adversarial {row['adversarial']:.3f}"
 
 
 def finish(model: SmileModel, out: Path, state: State, faces: Faces) -> None:

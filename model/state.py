@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -16,13 +16,38 @@ from model.train import Settings
 from shell import whole_file
 
 Tensors = list[Tensor] | tuple[Tensor, ...]
-MODULES = ("network", "average", "optimizer")
-VALUES = ("step", "rows", "best", "best_row", "recent", "seconds")
+
+
+class Checkpoint:
+    """What a resumed run needs to go on as if it had never been stopped, in a file of its run."""
+
+    FILE: ClassVar[str]
+    MODULES: ClassVar[tuple[str, ...]]
+    """The attributes that are held by their `state_dict`."""
+    VALUES: ClassVar[tuple[str, ...]]
+    """Those that are held as they are."""
+
+    def save(self, run: Path) -> None:
+        held = {name: getattr(self, name).state_dict() for name in self.MODULES}
+        held |= {name: getattr(self, name) for name in self.VALUES}
+        with whole_file(run / self.FILE) as aside:
+            torch.save(held, aside)
+
+    def load(self, run: Path, device: torch.device) -> None:
+        held = torch.load(run / self.FILE, device, weights_only=True)
+        for name in self.MODULES:
+            getattr(self, name).load_state_dict(held[name])
+        for name in self.VALUES:
+            setattr(self, name, held[name])
 
 
 @dataclass
-class State:
-    """What a checkpoint holds: all that a resumed run needs to go on as if it had never been stopped."""
+class State(Checkpoint):
+    """Of `model.train`."""
+
+    FILE = "state.pt"
+    MODULES = ("network", "average", "optimizer")
+    VALUES = ("step", "rows", "best", "best_row", "recent", "seconds")
 
     network: CVAE
     average: AveragedModel
@@ -43,18 +68,8 @@ class State:
         return cast(CVAE, self.average.module)
 
     def save(self, run: Path) -> None:
-        held = {name: getattr(self, name).state_dict() for name in MODULES}
-        held |= {name: getattr(self, name) for name in VALUES}
-        with whole_file(run / "state.pt") as aside:
-            torch.save(held, aside)
+        super().save(run)
         write_metrics(run, self.rows)
-
-    def load(self, run: Path, device: torch.device) -> None:
-        held = torch.load(run / "state.pt", device, weights_only=True)
-        for name in MODULES:
-            getattr(self, name).load_state_dict(held[name])
-        for name in VALUES:
-            setattr(self, name, held[name])
 
 
 def new_state(settings: Settings, device: torch.device) -> State:

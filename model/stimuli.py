@@ -84,8 +84,7 @@ def main(settings: Settings) -> None:
         put_labels_aside(settings.out)
     write_tables(settings, model, rows, asked, read_columns(judges, faces), left_out)
     write_overview(settings, faces)
-    said = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
-    print(f"{len(numbers)} people at {len(asked)} degrees" + (f"; left out: {said}" if said else ""))
+    print(f"{len(numbers)} people at {len(asked)} degrees" + (f"; left out: {told(left_out)}" if left_out else ""))
     limit = f" --limit {len(rows)}" if len(rows) > ANNOTATOR_SHOWS else ""
     print(f"Image set: {settings.out}\nNext: python -m annotator --subject me --data {settings.out}{limit}")
 
@@ -155,11 +154,15 @@ def draw(
             if len(numbers) == settings.identities:
                 return numbers, np.stack(faces), Counter() if screening is None else screening.left_out
     assert screening is not None
-    said = ", ".join(f"{count} {reason}" for reason, count in screening.left_out.most_common())
     raise UserError(
         f"{model.folder}: of {most} people drawn {len(numbers)} pass the screening, {settings.identities} are wanted "
-        f"(left out: {said}); --smiles nearer to 0 or --no-screening make a set."
+        f"(left out: {told(screening.left_out)}); --smiles nearer to 0 or --no-screening make a set."
     )
+
+
+def told(left_out: "Counter[str]") -> str:
+    """How many were left out, by reason."""
+    return ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
 
 
 def render(model: "SmileModel", z: Any, asked: "Floats") -> "Faces":

@@ -66,7 +66,7 @@ def main(settings: Settings) -> None:
     import torch
 
     from model import pictures, runs
-    from model.reconstruct import given_faces, tell_left_out, views
+    from model.reconstruct import given_faces, tell_left_out
 
     model = runs.load(settings.run)
     print(f"model: {model.title}")
@@ -85,7 +85,7 @@ def main(settings: Settings) -> None:
         print(f"note: a run of kind {model.kind} knows no smile; its row is left out.")
     title = f"standard deviations from {'the mean face' if settings.image is None else settings.image.name}"
     sheet = pictures.strip(rows, [f"{stop:+g}" if stop else "0" for stop in stops.tolist()], title, names)
-    out = settings.out or views(model)
+    out = settings.out or model.results / "views"
     name = "axes" if settings.pca else "dimensions"
     if settings.image is not None:
         name += f"_{settings.image.stem}"

@@ -10,7 +10,6 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -78,12 +77,12 @@ def open_upload(model: SmileModel, path: Path) -> Upload:
         picture = np.asarray(decode(path, model.size))
     except BadPicture as error:
         raise UserError(f"{path.name}: {error}.") from error
-    return Upload(path.name, picture, model.read(model.encode(_tensor(picture))).item())
+    return Upload(path.name, picture, model.read(model.encode(pictures.to_tensor(picture[None]))).item())
 
 
 def forced(model: SmileModel, upload: Upload, smile: float) -> Picture:
     """The photograph with its smile set to a degree -> (S, S, 3); at the degree read in it, as it was."""
-    edited: Picture = pictures.to_uint8(model.edit(_tensor(upload.picture), smile=smile))[0]
+    edited: Picture = pictures.to_uint8(model.edit(pictures.to_tensor(upload.picture[None]), smile=smile))[0]
     return edited
 
 
@@ -138,7 +137,3 @@ def jpeg(picture: Picture, size: int) -> str:
 
 def _url(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{b64encode(content).decode()}"
-
-
-def _tensor(picture: Picture) -> torch.Tensor:
-    return torch.tensor(picture).permute(2, 0, 1)[None].float() / 255  # (1, 3, S, S)

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from model import runs, sharpening
+from model.features import Features
+from model.judge_nets import begun
 from model.sharpen import Settings
 from model.sharpening import Discriminator, perceptual, sharpen
 from shell import UserError
@@ -80,7 +82,7 @@ def test_nothing_to_resume_is_one_sentence(tiny: Settings) -> None:
 
 
 def test_the_same_picture_has_the_same_features() -> None:
-    features = sharpening.new_features((), 0, torch.device("cpu"))
+    features = begun(Features, (), 0, torch.device("cpu"))
     x = torch.rand(4, 3, 64, 64)
     assert perceptual(features, x, x, x.device) == 0
     assert perceptual(features, x, x.flip(3), x.device) > 0
@@ -88,3 +90,8 @@ def test_the_same_picture_has_the_same_features() -> None:
 
 def test_a_discriminator_judges_patches() -> None:
     assert Discriminator()(torch.rand(2, 3, 64, 64)).shape == (2, 1, 8, 8)
+
+
+def test_a_model_without_its_degrees_cannot_be_sharpened() -> None:
+    with pytest.raises(UserError, match=r"model.pretrained: holds no degrees\.csv"):
+        sharpen(Settings(runs.PRETRAINED))
