@@ -70,10 +70,11 @@ def assess(trials: pd.DataFrame, method: str = "evidence") -> Assessment:
     votes = from_trials(trials)
     found = METHODS[method](votes)
     smile, low, high = found.smile(votes)
-    counted = (~found.dropped).astype(float)
-    n_votes = votes.per_image(counted).astype(int)
+    image = votes.image[~found.dropped] if found.dropped.any() else votes.image
+    n_votes = np.bincount(image, minlength=len(votes.images))
     n_subjects = n_votes
     if votes.repeats:
+        counted = (~found.dropped).astype(float)
         n_subjects = votes.per_image(counted / np.maximum(votes.per_pair(counted), 1)).round().astype(int)
     labels = pd.DataFrame(
         {

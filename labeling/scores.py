@@ -117,8 +117,12 @@ def evidence(votes: Votes) -> Terms:
         n_votes = np.bincount(votes.subject)
         timed &= ~early & (votes.per_subject(early * 1.0) <= EARLY_AT_MOST * n_votes)[votes.subject]
     median_s = votes.medians(rt if timed.all() else np.where(timed, rt, np.nan))
-    tau = (2 / median_s)[votes.subject] * rt - 1
-    tau = np.where(timed & (tau >= 0.1), np.minimum(tau, LONGEST_TAU), 1.0)
+    tau = (2 / median_s)[votes.subject]
+    tau *= rt  # in place: of ten million votes each new array costs more than the arithmetic
+    tau -= 1
+    says_nothing = ~(timed & (tau >= 0.1))
+    np.minimum(tau, LONGEST_TAU, out=tau)
+    np.copyto(tau, 1.0, where=says_nothing)
 
     counted = ~early
     p, g = _quality(votes, counted)
@@ -127,9 +131,18 @@ def evidence(votes: Votes) -> Terms:
     if used_all_the_same.any():
         counted |= used_all_the_same
         p, g = _quality(votes, counted)
+    push = g[votes.subject]
+    push *= votes.vote
+    tau -= 1
+    weight = (g**2 * use)[votes.subject]
+    weight *= tau
+    weight += (g**2)[votes.subject]
+    if not counted.all():
+        push *= counted
+        weight *= counted
     return Terms(
-        push=g[votes.subject] * votes.vote * counted,
-        weight=(g**2 * use)[votes.subject] * (tau - 1) * counted + (g**2)[votes.subject] * counted,
+        push,
+        weight,
         prior=1.0,
         link="tanh",
         dropped=~counted,
@@ -141,7 +154,7 @@ def evidence(votes: Votes) -> Terms:
 
 def _quality(votes: Votes, counted: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """(S,) accuracies from the votes that are `counted` (T,), and (S,) the weights g by them."""
-    p = accuracy(votes, votes.vote * counted)
+    p = accuracy(votes, votes.vote if counted.all() else votes.vote * counted)
     return p, quality(p)
 
 

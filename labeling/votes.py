@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from shell import UserError
 
 Floats = NDArray[Any]  # float64; the stubs of bincount and of scipy know less
 Codes = NDArray[np.intp]
+MANY = 20  # votes per subject
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,18 @@ class Votes:
 
     def per_subject(self, values: Floats) -> Floats:
         """(S,) sums of `values` (T,)."""
+        order, starts = self.by_subject
+        if isinstance(order, slice) and np.all(starts[1:] > starts[:-1]):  # nobody is without votes
+            return np.add.reduceat(values, starts[:-1], dtype=float)  # quicker
         return np.bincount(self.subject, values, len(self.subjects)).astype(float)
 
     def medians(self, values: Floats) -> Floats:
         """(S,) medians, per subject, of those `values` (T,) that are not NaN; NaN where there is none."""
         order, starts = self.by_subject
-        known = [own[~np.isnan(own)] for own in np.split(values[order], starts[1:-1])]
-        return np.array([np.median(own) if len(own) else np.nan for own in known[: len(self.subjects)]])
+        each = np.split(values[order], starts[1:-1])[: len(self.subjects)]
+        if np.isnan(values).any():
+            each = [own[~np.isnan(own)] for own in each]
+        return np.array([np.median(own) if len(own) else np.nan for own in each])
 
     @cached_property
     def by_subject(self) -> tuple[Codes | slice, Codes]:
@@ -57,12 +64,17 @@ class Votes:
     @cached_property
     def repeats(self) -> bool:
         """Whether any subject has judged an image more than once."""
-        cells = len(self.subjects) * len(self.images)
-        if cells > 100 * len(self.vote) + 1000:
+        if len(self.vote) < MANY * len(self.subjects):
             return len(np.unique(self._cell)) < len(self.vote)
-        seen = np.zeros(cells, dtype=bool)  # quicker than sorting
-        seen[self._cell] = True
-        return bool(np.count_nonzero(seen) < len(self.vote))
+        order, starts = self.by_subject  # quicker than sorting, where there are few subjects
+        image, number = self.image[order], np.arange(len(self.vote))
+        last = np.empty(len(self.images), dtype=np.intp)
+        for start, end in pairwise(starts):
+            own = image[start:end]
+            last[own] = number[start:end]
+            if not np.array_equal(last[own], number[start:end]):  # a later vote has taken the place of an earlier one
+                return True
+        return False
 
     @cached_property
     def _pair(self) -> Codes:
@@ -110,13 +122,10 @@ def from_trials(trials: pd.DataFrame) -> Votes:
             raise UserError(f"trials: no column {column!r}, found {', '.join(map(str, trials.columns))}.")
     response = _numbers(trials["response"], "response", "+1, -1 or missing")
     response_time_s = _numbers(trials["response_time"], "response_time", "seconds above 0 or missing")
-    _demand(np.isnan(response) | (np.abs(response) == 1), trials["response"], "response", "+1, -1 or missing")
-    _demand(
-        np.isnan(response_time_s) | ((response_time_s > 0) & np.isfinite(response_time_s)),
-        trials["response_time"],
-        "response_time",
-        "seconds above 0 or missing",
-    )
+    known = (response == 1) | (response == -1) | np.isnan(response)
+    _demand(known, trials["response"], "response", "+1, -1 or missing")
+    impossible = (response_time_s <= 0) | (response_time_s == np.inf)  # NaN is neither
+    _demand(~impossible, trials["response_time"], "response_time", "seconds above 0 or missing")
     answered = is_vote(trials)
     subject, subjects = _codes(trials["subject"], answered)
     image, images = _codes(trials["image"], answered)
@@ -126,6 +135,8 @@ def from_trials(trials: pd.DataFrame) -> Votes:
 
 
 def _numbers(column: pd.Series, name: str, expected: str) -> Floats:
+    if column.dtype == np.float64:
+        return column.to_numpy()
     numbers: Floats = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     _demand(~np.isnan(numbers) | column.isna().to_numpy(), column, name, expected)
     return numbers
@@ -143,11 +154,15 @@ def _codes(column: pd.Series, answered: NDArray[np.bool_]) -> tuple[Codes, pd.In
     _demand(column.notna().to_numpy(), column, str(column.name), "a name")
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes, names = column.cat.codes.to_numpy(), column.cat.categories
-        used = np.flatnonzero(np.bincount(codes, minlength=len(names)))
+        occurs = np.zeros(len(names), dtype=bool)
+        occurs[codes] = True
+        used = np.flatnonzero(occurs)
     else:
         codes, names = pd.factorize(column.astype(str) if column.dtype == object else column)
         used = np.arange(len(names))
     spelled, rank = np.unique(names[used].astype(str).to_numpy(dtype=object), return_inverse=True)
+    if np.array_equal(rank, np.arange(len(names))):
+        return codes.astype(np.intp), pd.Index(spelled, dtype=str)
     rank_of = np.zeros(len(names), dtype=np.intp)
     rank_of[used] = rank
     return rank_of[codes], pd.Index(spelled, dtype=str)
