@@ -15,6 +15,7 @@ from scipy.special import ndtr, ndtri, xlogy
 
 from labeling.votes import Floats
 
+FEWEST_LAPSES = 1e-6  # keeps every probability, and with it the likelihood and its gradient, finite
 MOST_LAPSES = 0.5
 FIRST_LAPSES = (0.02, 0.2)  # where the search begins
 
@@ -27,7 +28,7 @@ class Psychometric(NamedTuple):
     spread: float
     """Standard deviation of the cumulative Gaussian, > 0."""
     lapse: float
-    """Share of votes that the asked degree has no say in, in [0, 0.5]."""
+    """Share of votes that the asked degree has no say in, in (0, 0.5]."""
 
     @property
     def slope(self) -> float:
@@ -47,7 +48,7 @@ def fit(asked: Floats, smiley: Floats, votes: Floats, start: Psychometric | None
     nothing of the one or the other give the bound. The search begins at `start`, where one is given.
     """
     low, reach = asked.min(), np.ptp(asked)
-    bounds = [(low - reach, low + 2 * reach), (np.log(0.02 * reach), np.log(20 * reach)), (0, MOST_LAPSES)]
+    bounds = [(low - reach, low + 2 * reach), (np.log(0.02 * reach), np.log(20 * reach)), (FEWEST_LAPSES, MOST_LAPSES)]
     starts = [_probit_line(asked, smiley, votes, lapse) for lapse in FIRST_LAPSES] if start is None else [start]
     found = []
     for pse, spread, lapse in starts:
@@ -62,11 +63,11 @@ def _cost(parameters: Floats, asked: Floats, smiley: Floats, votes: Floats) -> t
     pse, log_spread, lapse = parameters
     spread = np.exp(log_spread)
     standard = (asked - pse) / spread
-    p = np.clip(probability(asked, pse, spread, lapse), 1e-12, 1 - 1e-12)
-    of_p = (smiley / p - (votes - smiley) / (1 - p)) / votes.sum()
+    p, q = probability(asked, pse, spread, lapse), probability(-asked, -pse, spread, lapse)  # q = 1 - p, to all digits
+    of_p = (smiley / p - (votes - smiley) / q) / votes.sum()
     density = (1 - lapse) * np.exp(-(standard**2) / 2) / np.sqrt(2 * np.pi)
     by_parameter = np.array([-density / spread, -density * standard, 0.5 - ndtr(standard)])  # (3, K)
-    likelihood = np.sum(xlogy(smiley, p) + xlogy(votes - smiley, 1 - p)) / votes.sum()
+    likelihood = np.sum(xlogy(smiley, p) + xlogy(votes - smiley, q)) / votes.sum()
     return -float(likelihood), -by_parameter @ of_p
 
 

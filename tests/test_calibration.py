@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -206,6 +206,7 @@ def test_the_report_of_labels_alone_shows_the_calibration_too(stimuli: Path) -> 
 
 
 @given(st.floats(-0.5, 0.5), st.floats(0.2, 1.5), st.floats(0, 0.3))
+@example(0.5, 0.5625, 0.0)
 def test_the_psychometric_function_is_recovered_from_what_it_expects(pse: float, spread: float, lapse: float) -> None:
     asked = np.linspace(-3, 3, 13)
     votes = np.full(13, 1e5)
