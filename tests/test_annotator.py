@@ -124,10 +124,11 @@ def test_the_same_subject_goes_on_where_it_stopped(desktop: Desktop, folder: Pat
 def test_no_finished_trial_is_lost_when_the_program_is_killed_closed_or_fails(desktop: Desktop, tmp_path: Path) -> None:
     kills = int(os.environ.get("KILLS", "10"))
     draw_faces(tmp_path, count=4 * kills)
+    flags = (*QUICK, "--limit", str(4 * kills))
     rng = random.Random(1)
     for _ in range(kills):
         before = len(rows(tmp_path))
-        program = desktop.start(tmp_path, *QUICK, code=FAILING + ANNOUNCING)
+        program = desktop.start(tmp_path, *flags, code=FAILING + ANNOUNCING)
         begun = wait_for_face(desktop, program)
         assert len(begun) == 1
         end_s = time.perf_counter() + rng.uniform(0, 0.5)
@@ -142,7 +143,7 @@ def test_no_finished_trial_is_lost_when_the_program_is_killed_closed_or_fails(de
         begun += trials_begun(finish(program).splitlines())
         recorded = [row["image"] for row in rows(tmp_path)[before:]]
         assert recorded in (begun, begun[:-1])
-    program = desktop.start(tmp_path, *QUICK)
+    program = desktop.start(tmp_path, *flags)
     desktop.answer_everything(program)
     finish(program)
     assert sorted(row["image"] for row in rows(tmp_path)) == [f"{i:03d}.png" for i in range(4 * kills)]
