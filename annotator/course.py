@@ -38,6 +38,8 @@ class Course:
     """Trials of earlier runs."""
     seed: int
     """Of the order, the repeats and the jitter."""
+    left_out: int
+    """Faces that a larger --limit would add."""
 
     @property
     def total(self) -> int:
@@ -72,13 +74,15 @@ def settle(settings: Settings, subject: str, images: ImageSet, earlier: Sequence
         seed = secrets.randbelow(2**31)
     asked = None if settings.keys is None else plan.responses(subject, settings.keys)
     if settings.images is not None:
-        faces = plan.read_list(settings.images, images.names)[: settings.limit]
+        listed = plan.read_list(settings.images, images.names)
+        faces, available = listed[: settings.limit], len(listed)
     elif settings.design == "fixed":
-        faces = shown_first(images.names, settings.limit)
+        faces, available = shown_first(images.names, settings.limit), len(images.names)
     elif earlier:
         faces = [name for name in earlier[0].sidecar["ImageSHA256"] if name in images.names]
+        available = len(faces)
     else:
-        faces = plan.least_seen(images.names, seen, settings.limit, seed)
+        faces, available = plan.least_seen(images.names, seen, settings.limit, seed), len(images.names)
     planned = plan.order(faces, seed, settings.repeats)
     rows = [row for run in earlier for row in run.rows()]
     trials = plan.remaining(planned, rows)
@@ -93,6 +97,7 @@ def settle(settings: Settings, subject: str, images: ImageSet, earlier: Sequence
         trials=trials,
         done=len(planned) - len(trials),
         seed=seed,
+        left_out=available - len(faces),
     )
 
 

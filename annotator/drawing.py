@@ -14,6 +14,9 @@ from annotator.page import Key, Page
 
 COLUMN = 96.0  # width of a page's content
 LINE = 1.5  # distance between lines, in font sizes
+TYPE = (4.0, 3.6, 3.2, 2.8, 2.4, 2.1, 1.8, 1.5, 1.2)  # of paragraphs: the largest with which a page holds its text
+TOP = 3.0  # free above what stands on a page
+READABLE = 3.0  # contrast of large type, by WCAG 2.2
 SMOOTH = 4  # shapes are drawn this much larger and reduced, for smooth edges
 
 Colour = tuple[int, int, int]
@@ -33,7 +36,7 @@ class Artist:
     Parameters
     ----------
     size : width and height of the screen in pixels.
-    grey : level of the background, 0 to 255; the inks keep their distance from it.
+    grey : level of the background, 0 to 255; every ink can be read on it.
     font : a font file in place of the project's own.
     """
 
@@ -42,29 +45,23 @@ class Artist:
         self.unit = min(size[0] / 120, size[1] / 90)
         self.fonts = {bold: font or font_file(bold) for bold in (False, True)}
         self.background = (grey,) * 3
-        toward = 255 if grey < 128 else 0
-        self.strong, self.plain, self.faint, self.rim, self.cap = (
-            (round(grey + share * (toward - grey)),) * 3 for share in (0.94, 0.74, 0.52, 0.30, 0.08)
+        toward = 255 if contrast(255, grey) > contrast(0, grey) else 0
+        inks = [[round(grey + share / 100 * (toward - grey)) for share in range(least, 101)] for least in (94, 74, 52)]
+        self.strong, self.plain, self.faint = (
+            (next(level for level in levels if contrast(level, grey) >= READABLE),) * 3 for levels in inks
         )
+        self.rim, self.cap = ((round(grey + share * (toward - grey)),) * 3 for share in (0.30, 0.08))
         self._font = lru_cache(maxsize=None)(self._load_font)
 
     def page(self, page: Page) -> Image.Image:
         """The whole screen."""
-        blocks: list[tuple[float, Image.Image]] = [(0, self.text(page.title, 7.0, self.strong, bold=True))]
-        blocks += [(3.0 if i == 0 else 2.0, self.text(p, 4.0, self.plain)) for i, p in enumerate(page.paragraphs)]
-        if page.legend:
-            blocks.append((6.0, self._legend(page.legend)))
-        if page.entry is not None:
-            blocks.append((5.0, self._entry(page.entry)))
-        if page.figures:
-            blocks.append((6.0, self._row([self._figure(*figure) for figure in page.figures], gap=9)))
-        if page.progress is not None:
-            blocks.append((6.0, self._progress(*page.progress)))
-        if page.note:
-            blocks.append((4.0, self.text(page.note, 2.8, self.faint)))
         screen = Image.new("RGB", self.size, self.background)
         foot = self.px(14 if page.actions else 0)
-        height = sum(self.px(gap) + block.height for gap, block in blocks)
+        for size in TYPE:
+            blocks = self._blocks(page, size)
+            height = sum(self.px(gap) + block.height for gap, block in blocks)
+            if height <= self.size[1] - foot - self.px(TOP):
+                break
         y = max(0, (self.size[1] - foot - height) // 2)
         for gap, block in blocks:
             y += self.px(gap)
@@ -111,6 +108,22 @@ class Artist:
 
     def px(self, units: float) -> int:
         return round(units * self.unit)
+
+    def _blocks(self, page: Page, size: float) -> list[tuple[float, Image.Image]]:
+        """What stands on a page but its actions, each with the gap above it; paragraphs are set in `size`."""
+        blocks = [(0.0, self.text(page.title, 7.0, self.strong, bold=True))]
+        blocks += [(3.0 if i == 0 else size / 2, self.text(p, size, self.plain)) for i, p in enumerate(page.paragraphs)]
+        if page.legend:
+            blocks.append((6.0, self._legend(page.legend)))
+        if page.entry is not None:
+            blocks.append((5.0, self._entry(page.entry)))
+        if page.figures:
+            blocks.append((6.0, self._row([self._figure(*figure) for figure in page.figures], gap=9)))
+        if page.progress is not None:
+            blocks.append((6.0, self._progress(*page.progress)))
+        if page.note:
+            blocks.append((4.0, self.text(page.note, 2.8, self.faint)))
+        return blocks
 
     def _load_font(self, size: float, bold: bool) -> ImageFont.FreeTypeFont:
         return ImageFont.truetype(self.fonts[bold], self.px(size))
@@ -196,6 +209,14 @@ class Artist:
             column.paste(part, ((column.width - part.width) // 2, y))
             y += part.height + space
         return column
+
+
+def contrast(ink: int, ground: int) -> float:
+    """Of two grey levels, 1 to 21 (WCAG 2.2)."""
+    darker, lighter = sorted(
+        (level / 255 / 12.92 if level <= 10 else ((level / 255 + 0.055) / 1.055) ** 2.4) for level in (ink, ground)
+    )
+    return (lighter + 0.05) / (darker + 0.05)
 
 
 def fill_lines(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]:

@@ -24,6 +24,10 @@ FEEDBACK_S = 0.8
 SECONDS_PER_TRIAL = 2.0  # for the duration that the subject is told
 
 
+class Declined(Leave):
+    """The subject does not agree to take part."""
+
+
 class Experiment:
     """One session of one subject."""
 
@@ -46,6 +50,8 @@ class Experiment:
             self._introduce()
             self._practise()
             self._judge()
+        except Declined:
+            self._close("declined")
         except NotSaved:
             self._close("not_saved")
         except Leave:
@@ -68,7 +74,7 @@ class Experiment:
                 minutes=minutes,
             )
             if host.ask(page) == slide.ESCAPE:
-                raise Leave
+                raise Declined
             self.record.note(ConsentTime=now())
             self._ask_about_you()
         host.turn(compose(host.texts, "instructions", responses=course.responses))
@@ -102,9 +108,11 @@ class Experiment:
     def _judge(self) -> None:
         course, host = self.course, self.host
         actions = (("space", "start"), ("escape", "pause"))
-        host.turn(compose(host.texts, "ready", actions, course.responses, block=course.settings.block))
+        block = course.settings.block
+        section = "ready" if len(course.trials) > block else "ready_no_break"
+        host.turn(compose(host.texts, section, actions, course.responses, block=block))
         for done, _ in enumerate(self._show(course.trials), start=1):
-            if done % course.settings.block == 0 and done < len(course.trials):
+            if done % block == 0 and done < len(course.trials):
                 host.turn(compose(host.texts, "break", progress=host.progress))
 
     def _show(self, trials: list[Planned]) -> Iterator[Slide]:

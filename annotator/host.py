@@ -32,6 +32,7 @@ class Host:
         self.subject = subject
         self.texts = texts
         self.artist = Artist(screen.size, screen.grey, texts.font)
+        texts.check_letters(self.artist.fonts[False])
         self.held: set[str] = set()
         """Response keys that a trial saw going down and nobody saw coming up."""
         self.progress = (0, 0)

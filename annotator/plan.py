@@ -73,7 +73,7 @@ def read_list(path: Path, names: Iterable[str]) -> list[str]:
     Raises
     ------
     UserError
-        A line names no image of the set, or one twice.
+        A line names no image of the set, or one twice, or there is none.
     """
     known = set(names)
     images: list[str] = []
@@ -85,4 +85,6 @@ def read_list(path: Path, names: Iterable[str]) -> list[str]:
             raise UserError(f"{path}, row {row}: {image!r} stands in a row above.")
         if image:
             images.append(image)
+    if not images:
+        raise UserError(f"{path}: no picture is named here.")
     return images

@@ -30,8 +30,11 @@ def record(settings: Settings, subject: str) -> None:
     earlier = earlier_runs(settings, subject, images)
     course = settle(settings, subject, images, earlier, faces_seen(settings, images))
     if not course.trials:
-        print(f"{subject} has seen all {len(course.faces)} faces; a larger --limit adds some.")
+        more = "; a larger --limit adds some" if course.left_out else ""
+        print(f"{subject} has seen all {len(course.faces)} faces{more}.")
         return
+    if settings.images is not None and course.left_out:
+        print(f"note: --limit {settings.limit} leaves out the last {course.left_out} faces of {settings.images}.")
     truth: dict[str, float] = {}
     if settings.simulate:
         from sessions.simulate import standardised_truth

@@ -23,11 +23,11 @@ class Settings:
     limit: int = 200
     """How many faces: the first ones of a list that is the same for all subjects."""
     images: Path | None = None
-    """A text file with one image name per line, in place of that list."""
+    """A text file with one image name per line, in place of that list; --limit holds for it too."""
     design: Literal["fixed", "balanced"] = "fixed"
     """balanced takes the faces that were shown least often so far, for many subjects on a large set."""
     repeats: float = 0.1
-    """Share of the faces that is shown a second time, to see how consistent the subject is."""
+    """Share of the faces that is shown a second time, at least 20 faces later, to see how consistent the subject is."""
     questions: bool = True
     """Ask for age, sex and handedness, once; each can be skipped."""
     practice: int = 6
@@ -83,7 +83,7 @@ class Settings:
             ("--repeats", self.repeats, 0 <= self.repeats <= 1, "a share from 0 to 1"),
             ("--practice", self.practice, self.practice >= 0, "0 or more"),
             ("--block", self.block, self.block >= 1, "at least 1"),
-            ("--fixation-s", self.fixation_s, 0.1 <= shortest_s <= longest_s, "two times in order, from 0.1 s"),
+            ("--fixation-s", self.fixation_s, 0.1 <= shortest_s <= longest_s <= 60, "two times in order, 0.1 to 60 s"),
             ("--timeout-s", self.timeout_s, 0.1 <= self.timeout_s <= 3600, "0.1 to 3600 s"),
             ("--face-height", self.face_height, 0 < self.face_height <= 1, "a share of the screen above 0, up to 1"),
             ("--face-degrees", degrees, degrees is None or 0 < degrees <= 90, "above 0, up to 90"),

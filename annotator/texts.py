@@ -1,11 +1,15 @@
 """What the subject reads: one TOML file per language in languages/, or a file of the user's own."""
 
+import json
 import tomllib
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
 from typing import Any
+
+from PIL import ImageFont
 
 from shell import UserError
 
@@ -28,6 +32,22 @@ class Texts:
     def get(self, section: str, name: str, **values: object) -> str:
         """One text with its braces filled in."""
         return str(self.content[section][name]).strip().format(**values)
+
+    def check_letters(self, font: Path) -> None:
+        """Raise UserError where the file `font` is no font, or letters of the texts would come out of it as boxes."""
+        try:
+            letters = ImageFont.truetype(font, 32)
+        except OSError as error:
+            raise UserError(f"{font}: not a font that can be read ({error}).") from None
+        box = bytes(letters.getmask("\U0010ffff"))  # what stands for a letter that a font does not have
+        written = sorted(set(json.dumps(self.content, ensure_ascii=False)))
+        visible = [letter for letter in written if unicodedata.category(letter)[0] not in "CMZ"]
+        missing = "".join(letter for letter in visible if bytes(letters.getmask(letter)) == box)
+        if missing:
+            raise UserError(
+                f"{self.path}: {font.name} has no {missing[:20]}; "
+                'bring a font that has, by a line such as font = "a_font.ttf" at the top.'
+            )
 
     def choices(self, section: str, codes: Iterable[str]) -> dict[str, tuple[str, str]]:
         """Of a question: the code of each answer to its key and its word."""

@@ -71,11 +71,11 @@ def self_test(settings: Settings) -> None:
             print("The window was closed; nothing was kept.")
             return
     verdict = judge(report)
+    print("\n".join(verdict))  # first, for no disk may take the report
     name = f"timing_{platform.node() or 'machine'}_{datetime.now():%Y-%m-%dT%H-%M-%S}"
     path = settings.sessions / "sourcedata" / f"{name}.json"
     write_text(path, json.dumps({"verdict": verdict, **asdict(report)}, indent=1) + "\n")
     plot(report, path.with_suffix(".png"))
-    print("\n".join(verdict))
     print(f"{path}\n{path.with_suffix('.png')}")
     print(f"Next: python -m annotator --subject ID{settings.given('data', 'sessions', 'texts', 'monitor', 'grey')}")
 

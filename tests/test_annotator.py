@@ -118,7 +118,8 @@ def test_the_same_subject_goes_on_where_it_stopped(desktop: Desktop, folder: Pat
     assert len({row["image"] for row in rows(folder)}) == 6
     assert second.sidecar["Continues"] == first.path.name
     assert second.sidecar["Seed"] == first.sidecar["Seed"]
-    assert "has seen all 6 faces" in finish(desktop.start(folder, *QUICK))
+    assert "alice has seen all 6 faces.\n" in finish(desktop.start(folder, *QUICK))
+    assert "all 5 faces; a larger --limit adds some" in finish(desktop.start(folder, *QUICK, "--limit", "5"))
 
 
 def test_no_finished_trial_is_lost_when_the_program_is_killed_closed_or_fails(desktop: Desktop, tmp_path: Path) -> None:
@@ -144,7 +145,7 @@ def test_no_finished_trial_is_lost_when_the_program_is_killed_closed_or_fails(de
         recorded = [row["image"] for row in rows(tmp_path)[before:]]
         assert recorded in (begun, begun[:-1])
     program = desktop.start(tmp_path, *flags)
-    desktop.answer_everything(program)
+    desktop.answer_everything(program, until_s=120 + kills)
     finish(program)
     assert sorted(row["image"] for row in rows(tmp_path)) == [f"{i:03d}.png" for i in range(4 * kills)]
 
@@ -217,6 +218,36 @@ def test_one_subject_is_recorded_by_one_window(desktop: Desktop, folder: Path) -
     assert second.returncode == 2
     first.terminate()
     finish(first)
+
+
+def test_who_does_not_agree_is_told_that_no_answer_is_kept(desktop: Desktop, folder: Path) -> None:
+    program = desktop.start(folder, *QUICK, code=ANNOUNCING)
+    wait_for_line(program, "Welcome")
+    desktop.press("Escape")
+    wait_for_line(program, "Goodbye")
+    wait_for_line(program, "You do not take part, and no answer is kept.")
+    desktop.press("space")
+    assert "Nothing was shown, nothing is recorded." in finish(program)
+    assert rows(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [("5", "From now on it counts. After every 5 faces there is a break."), ("6", "From now on it counts.")],
+)
+def test_a_break_is_announced_where_one_comes(desktop: Desktop, folder: Path, block: str, words: str) -> None:
+    program = desktop.start(folder, *QUICK, "--block", block, code=ANNOUNCING)
+    desktop.answer_everything(program)
+    printed = finish(program).splitlines()
+    assert words in printed
+    assert ("Time for a break" in printed) == (block == "5")
+
+
+def test_a_list_that_the_limit_cuts_is_no_surprise(desktop: Desktop, folder: Path) -> None:
+    (folder / "list.txt").write_text("003.png\n001.png\n005.png\n")
+    program = desktop.start(folder, *QUICK, "--images", "list.txt", "--limit", "2", "--simulate")
+    assert "note: --limit 2 leaves out the last 1 faces of list.txt." in finish(program)
+    assert sorted(row["image"] for row in rows(folder)) == ["001.png", "003.png"]
 
 
 def test_questions_are_asked_once_and_can_be_skipped(desktop: Desktop, folder: Path) -> None:
@@ -360,6 +391,13 @@ def test_the_self_test_leaves_a_verdict_a_report_and_a_picture(desktop: Desktop,
     assert json.loads(report.read_text())["key_sources"] == {"x-server": 20}
     assert report.with_suffix(".png").stat().st_size > 1000
     assert "Keys: timed by the X server's stamp" in output
+
+
+def test_the_verdict_of_the_self_test_is_told_even_where_no_file_can_be_written(desktop: Desktop, folder: Path) -> None:
+    (folder / "taken").write_text("a file, no folder")
+    short = "import runpy\nfrom annotator import timing\ntiming.FLIPS_S, timing.PATIENCE_S = 0.5, 0.5\n"
+    code = short + "runpy.run_module('annotator', run_name='__main__')"
+    assert "Display: " in finish(desktop.start(folder, "--timing", "--sessions", "taken", code=code))
 
 
 def test_where_flips_wait_for_the_display_its_refresh_is_measured_and_faces_fall_in_step(

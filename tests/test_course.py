@@ -91,6 +91,17 @@ def test_a_list_of_ones_own_replaces_the_common_one(images: ImageSet) -> None:
     assert course.faces == ["007.png", "002.png"]
 
 
+def test_it_is_known_how_many_faces_a_larger_limit_would_add(images: ImageSet) -> None:
+    Path("list.txt").write_text("007.png\n002.png\n001.png\n")
+    listed = replace(SETTINGS, images=Path("list.txt"))
+    assert [settle(replace(SETTINGS, limit=n), "alice", images, [], []).left_out for n in (4, 200)] == [6, 0]
+    assert [settle(replace(listed, limit=n), "alice", images, [], []).left_out for n in (1, 200)] == [2, 0]
+    balanced = replace(SETTINGS, design="balanced", limit=4)
+    first = settle(balanced, "alice", images, [], [])
+    earlier = record(first.trials[:1], **describe_course(first, [], open_texts("en")))
+    assert [first.left_out, settle(balanced, "alice", images, earlier, []).left_out] == [6, 0]
+
+
 def test_practice_faces_are_in_no_set_and_smile_in_turn(images: ImageSet) -> None:
     course = settle(SETTINGS, "alice", images, [], [])
     first, second = (np.asarray(course.load(trial)) for trial in course.practice)
@@ -120,6 +131,7 @@ def test_the_next_command_names_what_was_given_and_a_shell_reads_it_back() -> No
         {"repeats": 1.5},
         {"block": 0},
         {"fixation_s": (1.0, 0.5)},
+        {"fixation_s": (0.5, math.inf)},
         {"grey": 256},
         {"face_height": 0.0},
         {"keys": ("f", "f")},

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
-from annotator.drawing import Artist, fill_lines, font_file
+from annotator.drawing import Artist, contrast, fill_lines, font_file
 from annotator.page import Key, Page
 
 FULL = Page(
@@ -41,6 +41,33 @@ def test_a_page_fits_every_screen_and_stands_in_its_middle(size: tuple[int, int]
 def test_text_stands_out_from_any_grey(grey: int) -> None:
     picture = np.asarray(Artist((1280, 720), grey).page(FULL), dtype=int)
     assert np.abs(picture - grey).max() > 100
+
+
+def test_contrast_is_that_of_wcag() -> None:
+    assert contrast(0, 255) == contrast(255, 0) == pytest.approx(21)
+    assert contrast(119, 255) == pytest.approx(
+        4.48, abs=0.01
+    )  # #777777 on white, known as just too little for small type
+
+
+@pytest.mark.parametrize("grey", range(0, 256, 5))
+def test_every_ink_can_be_read_on_any_grey(grey: int) -> None:
+    artist = Artist((1280, 720), grey)
+    assert min(contrast(ink[0], grey) for ink in (artist.strong, artist.plain, artist.faint)) >= 3
+
+
+@pytest.mark.parametrize("size", [(1024, 768), (1280, 720), (1080, 1920)])
+def test_a_long_consent_is_set_smaller_and_stands_on_its_page_whole(size: tuple[int, int]) -> None:
+    text = "word " * 150
+    actions = (Key("space", "Space", "I agree"),)
+    artist = Artist(size, 40)
+    page, empty = (
+        ink(artist.page(Page("Welcome", paragraphs, actions=actions)), 40) for paragraphs in ((text,) * 2, ())
+    )
+    foot = size[1] - artist.px(14)
+    assert not page[foot - artist.px(1) : foot].any()
+    assert (page[foot:] == empty[foot:]).all()
+    assert not page[: artist.px(1)].any()
 
 
 def test_the_cross_is_symmetric() -> None:

@@ -64,3 +64,6 @@ def test_a_list_of_images_is_read_and_checked(tmp_path: Path) -> None:
     path.write_text("003.png\n003.png\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"row 2: '003.png' stands in a row above"):
         plan.read_list(path, NAMES)
+    path.write_text("\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"list.txt: no picture is named here"):
+        plan.read_list(path, NAMES)

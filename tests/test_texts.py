@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from annotator.drawing import font_file
 from annotator.page import compose, question
 from annotator.texts import LANGUAGES, open_texts
 from shell import UserError
@@ -49,6 +50,16 @@ def test_words_and_font_of_ones_own(tmp_path: Path) -> None:
     assert compose(texts, "pause").title == "Pausa"
     assert texts.font == tmp_path / "mine.ttf"
     assert open_texts("en").font is None
+
+
+def test_letters_that_would_be_boxes_and_a_font_that_is_none_are_named(tmp_path: Path) -> None:
+    open_texts("en").check_letters(font_file())
+    open_texts(str(own(tmp_path, "Thank you", "Спасибо, děkuji, grüße, ¿ευχαριστώ?"))).check_letters(font_file())
+    with pytest.raises(UserError, match=r"mine.toml: SourceSansPro-Regular.ttf has no あうがとり;"):
+        open_texts(str(own(tmp_path, "Thank you", "ありがとう"))).check_letters(font_file())
+    (tmp_path / "mine.ttf").touch()
+    with pytest.raises(UserError, match=r"mine.ttf: not a font"):
+        open_texts("en").check_letters(tmp_path / "mine.ttf")
 
 
 @pytest.mark.parametrize(
