@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sessions.schema import RESPONSES
+from sessions.schema import MAX_RESPONSE_TIME_S, RESPONSES
 from shell import UserError
 
 COLUMNS = ("subject", "image", "response", "response_time")
@@ -34,7 +34,7 @@ def read_trials(
     rename : "theirs=ours" for columns with other names, such as "participant=subject". Two of theirs may be given for
         one of ours, "a=image", "b=image": the first one that a row has counts.
     responses : "value=smiley" or "value=not-smiley" for each answer, such as "f=smiley"; then nothing else is one.
-    skip_bad : leave out rows that break a rule, with a word on how many, instead of raising UserError.
+    skip_bad : leave out rows that break a rule, with a word on how many and why, instead of raising UserError.
 
     A picture's path is cut to its file name. A response may be +1, yes, true or smiley against -1, 0, no, false or
     not-smiley, in any case. Times in milliseconds are called so by the renaming: "rt=response_time_ms". Rows that show
@@ -63,8 +63,8 @@ def read_trials(
             else "+1 (yes, smiley), -1 (0, no, not-smiley) or nothing; --responses says what other answers mean",
         ),
         "response_time": (
-            times.isna() | ((response_time > 0) & np.isfinite(response_time)),
-            "seconds above 0 or nothing",
+            times.isna() | ((response_time > 0) & (response_time <= MAX_RESPONSE_TIME_S)),
+            f"seconds above 0 and up to {MAX_RESPONSE_TIME_S:g} or nothing; milliseconds are renamed response_time_ms",
         ),
     }
     codes, names = pd.factorize(table["image"])
@@ -74,13 +74,14 @@ def read_trials(
         tell(f"Rows left out, because they show no picture (instructions and the like): {(~faces).sum()}.")
     good = faces.copy()
     for column, (ok, expected) in rules.items():
-        bad = np.flatnonzero(faces & ~ok.to_numpy(dtype=bool))
-        if len(bad) and not skip_bad:
+        bad = np.flatnonzero(good & ~ok.to_numpy(dtype=bool))
+        if len(bad):
             found = str(table[column].iloc[bad[0]])[:60]
-            raise UserError(f"{path}, row {bad[0] + 2}: {column} is {found!r}, expected {expected}.")
+            reason = f"row {bad[0] + 2}: {column} is {found!r}, expected {expected}."
+            if not skip_bad:
+                raise UserError(f"{path}, {reason}")
+            tell(f"skipped: {path}: {len(bad)} of {len(good)} rows, the first: {reason}")
         good[bad] = False
-    if (faces & ~good).any():
-        tell(f"skipped: {path}: {(faces & ~good).sum()} of {len(good)} rows break a rule.")
     clean = table.assign(response=response, response_time=response_time)[good].reset_index(drop=True)
     return clean.assign(
         image=_categories(clean["image"], lambda name: re.split(r"[/\\]", name)[-1]),

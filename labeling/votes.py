@@ -102,7 +102,7 @@ def is_vote(trials: pd.DataFrame) -> NDArray[np.bool_]:
     """(T,) which trials are answered and no practice."""
     answered: NDArray[np.bool_] = trials["response"].notna().to_numpy(dtype=bool)
     if "trial_type" in trials.columns:
-        answered = answered & (trials["trial_type"] != "practice").to_numpy(dtype=bool)
+        answered = answered & ~(trials["trial_type"] == "practice").to_numpy(dtype=bool, na_value=False)
     return answered
 
 
@@ -149,17 +149,16 @@ def _demand(ok: NDArray[np.bool_], column: pd.Series, name: str, expected: str) 
 
 
 def _codes(column: pd.Series, answered: NDArray[np.bool_]) -> tuple[Codes, pd.Index]:
+    _demand(column.notna().to_numpy(dtype=bool) | ~answered, column, str(column.name), "a name")
     if not answered.all():
         column = column[answered]
-    _demand(column.notna().to_numpy(), column, str(column.name), "a name")
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes, names = column.cat.codes.to_numpy(), column.cat.categories
-        occurs = np.zeros(len(names), dtype=bool)
-        occurs[codes] = True
-        used = np.flatnonzero(occurs)
     else:
         codes, names = pd.factorize(column.astype(str) if column.dtype == object else column)
-        used = np.arange(len(names))
+    occurs = np.zeros(len(names), dtype=bool)  # not all do: of categories, and of Arrow's dictionaries
+    occurs[codes] = True
+    used = np.flatnonzero(occurs)
     spelled, rank = np.unique(names[used].astype(str).to_numpy(dtype=object), return_inverse=True)
     if np.array_equal(rank, np.arange(len(names))):
         return codes.astype(np.intp), pd.Index(spelled, dtype=str)

@@ -1,5 +1,6 @@
 """Labels: known answers by hand, invariances, recovery of a simulated truth, and honest refusal."""
 
+import os
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from sessions.observers import draw_observer, respond
 from shell import UserError
 
 METHODS = list(labeling.METHODS)
+EXAMPLES = int(os.environ.get("EXAMPLES", "300"))  # 100,000 once, after a change of the scores
 CLOSED_FORMS = [method for method in METHODS if method != "diffusion"]
 
 
@@ -276,13 +278,13 @@ TRIALS = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(TRIALS, st.sampled_from(CLOSED_FORMS), st.randoms(use_true_random=False))
 def test_labels_are_numbers_in_range_that_no_order_or_name_changes(rows: list[Any], method: str, random: Any) -> None:
     check_invariants(table(*rows), method, random, tolerance=1e-12)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=EXAMPLES // 30, deadline=None)
 @given(TRIALS, st.randoms(use_true_random=False))
 def test_diffusion_is_in_range_and_no_order_or_name_changes_it(rows: list[Any], random: Any) -> None:
     check_invariants(table(*rows), "diffusion", random, tolerance=1e-3)
@@ -299,6 +301,28 @@ def test_names_as_categories_give_the_same_labels(rows: list[Any], method: str, 
     expected, found = labeling.assess(trials, method), labeling.assess(coded, method)
     pd.testing.assert_frame_equal(found.labels, expected.labels, check_exact=True)
     pd.testing.assert_frame_equal(found.subjects, expected.subjects, check_exact=True)
+
+
+def test_columns_as_parquet_keeps_them_give_the_same_labels() -> None:
+    pa = pytest.importorskip("pyarrow")
+    trials = pd.concat([THREE_VOTES, table(("absent", "z", float("nan"), float("nan")))], ignore_index=True)
+    coded = trials.assign(
+        subject=trials["subject"].astype(pd.ArrowDtype(pa.dictionary(pa.int32(), pa.string()))),
+        image=trials["image"].astype(pd.ArrowDtype(pa.string())),
+        response=trials["response"].astype("Int64"),
+        response_time=trials["response_time"].astype("Float64"),
+        trial_type=pd.Series(["main", None] * 3, dtype="string"),
+    )
+    expected, found = labeling.assess(trials), labeling.assess(coded)
+    pd.testing.assert_frame_equal(found.labels, expected.labels, check_exact=True)
+    pd.testing.assert_frame_equal(found.subjects, expected.subjects, check_exact=True)
+
+
+def test_the_row_of_a_missing_name_counts_unanswered_trials_too() -> None:
+    trials = THREE_VOTES.astype({"image": object})
+    trials.loc[0, "response"], trials.loc[1, "image"] = np.nan, None
+    with pytest.raises(UserError, match="row 2: image"):
+        labeling.score(trials)
 
 
 def test_a_missing_category_is_no_name() -> None:

@@ -131,6 +131,7 @@ def test_a_comma_after_every_row_of_labels_or_metadata_shifts_no_column(tmp_path
         ("a,x.png,1,abc", "response_time is 'abc'"),
         ("a,x.png,1,-0.5", "response_time is '-0.5'"),
         ("a,x.png,1,inf", "response_time is 'inf'"),
+        ("a,x.png,1,1e9", "response_time is '1e9'"),
         (",x.png,1,0.5", "subject is 'nan'"),
         ("a,,1,0.5", "image is 'nan'"),
     ],
@@ -142,7 +143,7 @@ def test_a_bad_row_is_named_and_can_be_skipped(tmp_path: Path, cells: str, reaso
     assert str(error.value).startswith(f"{path}, row 5: {reason}")
     notes: list[str] = []
     assert len(read_trials(path, skip_bad=True, tell=notes.append)) == 3
-    assert "1 of 4 rows" in notes[0]
+    assert f"1 of 4 rows, the first: row 5: {reason}" in notes[0]
 
 
 @pytest.mark.parametrize(
