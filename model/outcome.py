@@ -13,12 +13,14 @@ from model import pictures, runs
 from model.cvae import CVAE
 from model.devices import autocast
 from model.faces import READER, Faces, evenly
+from model.focus import focus_amount, focused
 from model.latent import Latent, fit_latent, with_readout
 from model.reader import Floats, Student, read_drawn
 from model.state import State
 from shell import whole_file
 
 PER_DIMENSION = 32  # faces that are drawn to fit the smile's read-out, for each latent dimension
+COMPARED = 1024  # faces whose detail is compared with what is drawn of them
 FOLLOWED = 512  # faces whose spread in the latent space is followed
 SHOWN = 32  # faces whose reconstructions are followed
 
@@ -29,6 +31,7 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
     config = runs.read_config(run)
     attributes = faces.attributes if config["kind"] == "cvae" else faces.attributes[:, :0]
     latent = fit_latent(encode_training_faces(network, faces, attributes, device))
+    focus = find_focus(network, faces, device)
     if (run / READER).exists():
         latent = read_anew(latent, network, run, config["seed"], device)
     runs.save_model(run, network, latent)
@@ -36,12 +39,21 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
     frames = sorted((run / "frames").glob("*.png"))
     pictures.save_animation(frames, run / "training.gif")
     pictures.save_curves(rows, run / "loss.png")
-    save_comparison(network, shown, run, device)
+    save_comparison(network, shown, run, device, focus)
     best = rows[state.best_row]
-    runs.write_config(run, config | {"finished": True, "faces": int(faces.train.sum()), "figures": best})
+    found = {"finished": True, "focus": focus, "faces": int(faces.train.sum()), "figures": best}
+    runs.write_config(run, config | found)
     print(f"{state.step:,} steps in {state.seconds / 60:.1f} minutes; kept are the weights of step {best['step']:,}")
     for name in ("reconstructions.png", "training.gif", "loss.png", "metrics.csv"):
         print(f"wrote {run / name}")
+
+
+@torch.inference_mode()
+def find_focus(network: CVAE, faces: Faces, device: torch.device) -> float:
+    """How far the fine detail of what is drawn has to be raised to be that of the training faces."""
+    where = evenly(faces.everyone, COMPARED)
+    batches = (faces.batch(some, device)[0] for some in np.array_split(where, -(-len(where) // 128)))
+    return focus_amount((x, network.decoder(network.encoder(x)[0])) for x in batches)
 
 
 @torch.inference_mode()
@@ -74,16 +86,16 @@ def shown_faces(faces: Faces) -> Tensor:
 
 
 @torch.inference_mode()
-def reconstruct(network: CVAE, x: Tensor, device: torch.device) -> pictures.Pictures:
+def reconstruct(network: CVAE, x: Tensor, device: torch.device, focus: float = 0.0) -> pictures.Pictures:
     """Pictures x (N, 3, S, S) through the mean of their latents and back: (N, S, S, 3) uint8."""
     mu, _ = network.encoder(x.to(device))
-    return pictures.to_uint8(network.decoder(mu).cpu())
+    return pictures.to_uint8(focused(network.decoder(mu), focus).cpu())
 
 
-def save_comparison(network: CVAE, shown: Tensor, run: Path, device: torch.device) -> None:
+def save_comparison(network: CVAE, shown: Tensor, run: Path, device: torch.device, focus: float = 0.0) -> None:
     """reconstructions.png: faces, and what the model makes of them."""
     originals = pictures.grid(pictures.to_uint8(shown), title="originals")
-    reconstructions = pictures.grid(reconstruct(network, shown, device), title="reconstructions")
+    reconstructions = pictures.grid(reconstruct(network, shown, device, focus), title="reconstructions")
     pictures.save(pictures.side_by_side(originals, reconstructions), run / "reconstructions.png")
 
 

@@ -159,7 +159,7 @@ def begin(settings: Settings) -> tuple[SmileModel, Path, Settings]:
     if out.exists():
         shutil.rmtree(out)
     about = asdict(settings) | {"run": str(model.folder), "model": model.hash}
-    runs.write_config(out, model.config | {"finished": False, "run": str(out), "sharpened": about})
+    runs.write_config(out, model.config | {"finished": False, "focus": 0.0, "run": str(out), "sharpened": about})
     shutil.copy(model.folder / DEGREES, out)
     return model, out, settings
 

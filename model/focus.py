@@ -1,0 +1,44 @@
+"""Fine detail, given back: what is drawn gets as much of it as the faces have that the model learned from.
+
+A decoder that learns by squared error draws the mean of all pictures that a latent may stand for, and in a mean the
+finer a detail is, the less of it is left. The fine part of a picture is what each pixel differs by from the mean of its
+3 x 3 neighbourhood. It is raised by the one amount that gives reconstructions of training faces the power there that
+the faces themselves have: power spectrum equalization (Cannon, 1976), with one band and one number for all faces. It is
+linear and the same everywhere, so it adds no detail that was not drawn; it costs reconstructions some PSNR, for what
+was drawn wrong is raised as well.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def focused(x: Tensor, amount: float) -> Tensor:
+    """Pictures (B, 3, S, S) with their fine part raised by `amount`; 0 leaves them as they are."""
+    if not amount:
+        return x
+    centre = torch.zeros(3, 3, dtype=x.dtype, device=x.device)
+    centre[1, 1] = 1
+    kernel = (centre + amount * (centre - 1 / 9)).expand(3, 1, 3, 3)
+    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
+
+
+def focus_amount(parts: Iterable[tuple[Tensor, Tensor]]) -> float:
+    """The amount for faces (B, 3, S, S) and what is drawn of them, in parts; 0 where there is detail enough.
+
+    With f the fine part of what is drawn, and ff the fine part of f: mean (f + a ff)^2 = mean (fine part of a face)^2.
+    """
+    terms = torch.stack([_terms(x, drawn) for x, drawn in parts]).double().sum(0)
+    wanted, once, across, twice = terms.tolist()
+    if once >= wanted or not twice:
+        return 0.0
+    return float(((across**2 + twice * (wanted - once)) ** 0.5 - across) / twice)
+
+
+def _terms(x: Tensor, drawn: Tensor) -> Tensor:
+    fine = focused(drawn, 1) - drawn
+    finer = focused(fine, 1) - fine
+    wanted = (focused(x, 1) - x).square().sum()
+    return torch.stack([wanted, fine.square().sum(), (fine * finer).sum(), finer.square().sum()])
