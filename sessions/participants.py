@@ -37,6 +37,16 @@ def add(folder: Path, subjects: Iterable[str]) -> None:
         write_text(path, "".join("\t".join(row) + "\n" for row in (header, *rows)))
 
 
+def forget(folder: Path, subject: str) -> None:
+    """Take out the row of `subject` if it holds nothing but the name. The caller holds the dataset's lock."""
+    path = folder / "participants.tsv"
+    header, rows = _table(path)
+    at = header.index("participant_id")
+    kept = [row for row in rows if row[at : at + 1] != [f"sub-{subject}"] or set(row) - {row[at], schema.MISSING}]
+    if len(kept) < len(rows):
+        write_text(path, "".join("\t".join(row) + "\n" for row in (header, *kept)))
+
+
 def describe(folder: str | os.PathLike[str], subject: str, answers: Mapping[str, str | int | None]) -> None:
     """Fill in `answers` (of `COLUMNS`; None is n/a) in the row of `subject`, and describe their columns."""
     folder = Path(folder)

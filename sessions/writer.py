@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +18,8 @@ class RunWriter:
     """Records one run of one subject, as a context manager.
 
     Entering takes the subject's lock, the next free run number and writes a header; nothing is ever overwritten.
-    Leaving keeps the file as it is, also after an error; a run without a single trial leaves no file.
+    Leaving keeps the file as it is, also after an error; a run without a single trial leaves no file, and
+    a subject without any no row in participants.tsv, unless that row tells something.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ class RunWriter:
             undo.enter_context(
                 files.locked(home / ".lock", f"subject {self.subject!r} is being recorded by another process.")
             )
-            _describe_dataset(self.folder)
+            _describe_dataset(self.folder, self.subject)
             self.number = 1 + max((_run_number(path) for path in (home / "beh").glob("*_run-*")), default=0)
             self.path = home / "beh" / f"sub-{self.subject}_task-{schema.TASK}_run-{self.number:02d}_beh.tsv"
             self.update()  # the sidecar first, so that there is no moment in which rows lie there unexplained
@@ -86,6 +87,16 @@ class RunWriter:
                 self._file.close()
                 self.path.unlink()
                 self.path.with_suffix(".json").unlink()
+                self._forget()
+
+    def _forget(self) -> None:
+        """Nothing says any more that somebody was here of whom there is no trial and who told nothing."""
+        try:
+            self.path.parent.rmdir()
+        except OSError:  # there are other runs
+            return
+        with suppress(OSError, UserError), files.locked(self.folder / ".lock"):  # a tidy table is no reason to fail
+            participants.forget(self.folder, self.subject)
 
     def write(self, **row: Value) -> None:
         """Append one trial and return when it is on the disk. Columns that are not given are written as n/a.
@@ -176,8 +187,8 @@ def _run_number(path: Path) -> int:
     return int(digits) if digits.isdecimal() else 0
 
 
-def _describe_dataset(folder: Path) -> None:
-    """The files that make `folder` a BIDS dataset, where they are missing, and every subject in participants.tsv.
+def _describe_dataset(folder: Path, subject: str) -> None:
+    """The files that make `folder` a BIDS dataset, where they are missing, and all subjects in participants.tsv.
 
     What people have changed in them stays: rows and columns (age, sex, ...) are only added to.
     """
@@ -191,4 +202,5 @@ def _describe_dataset(folder: Path) -> None:
         ):
             if not (folder / name).exists():
                 write_text(folder / name, text)
-        participants.add(folder, files.subjects(folder))
+        recorded = {one for one in files.subjects(folder) if (folder / f"sub-{one}" / "beh").is_dir()}
+        participants.add(folder, sorted(recorded | {subject}))
