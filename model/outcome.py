@@ -31,8 +31,8 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
     config = runs.read_config(run)
     attributes = faces.attributes if config["kind"] == "cvae" else faces.attributes[:, :0]
     latent = fit_latent(encode_training_faces(network, faces, attributes, device))
-    focus = find_focus(network, faces, device)
-    if (run / READER).exists():
+    focus = find_focus(network, faces, device) if config.get("refine") else 0.0
+    if config.get("refine") and (run / READER).exists():
         latent = read_anew(latent, network, run, config["seed"], device)
     runs.save_model(run, network, latent)
     runs.write_metrics(run, rows)
