@@ -12,17 +12,24 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 
 def focused(x: Tensor, amount: float) -> Tensor:
     """Pictures (B, 3, S, S) with their fine part raised by `amount`; 0 leaves them as they are."""
     if not amount:
         return x
-    centre = torch.zeros(3, 3, dtype=x.dtype, device=x.device)
-    centre[1, 1] = 1
-    kernel = (centre + amount * (centre - 1 / 9)).expand(3, 1, 3, 3)
-    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
+    return torch.sub((1 + amount) * x, _threes(_threes(x, 2), 3), alpha=amount / 9)
+
+
+def _threes(x: Tensor, axis: int) -> Tensor:
+    """Each value plus its two neighbours along an axis; at the edges, itself again. A third of a convolution's time."""
+    last = x.shape[axis] - 1
+    total = x.clone()
+    total.narrow(axis, 1, last).add_(x.narrow(axis, 0, last))
+    total.narrow(axis, 0, last).add_(x.narrow(axis, 1, last))
+    total.narrow(axis, 0, 1).add_(x.narrow(axis, 0, 1))
+    total.narrow(axis, last, 1).add_(x.narrow(axis, last, 1))
+    return total
 
 
 def focus_amount(parts: Iterable[tuple[Tensor, Tensor]]) -> float:
