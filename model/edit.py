@@ -289,7 +289,7 @@ def explained(model: "SmileModel", picture: "Picture", frame: "Frame") -> float:
 
     x = seen(model, framing.cut(picture, frame, frame.pixels).clip(0, 255) / 255)
     variance = float(x.var((2, 3)).mean())
-    error = float((model.decode(model.encode(x)) - x).square().mean())
+    error = float((model.expressed(x)[1] - x).square().mean())
     return 1 - error / variance if variance > 1e-4 else 0.0
 
 
@@ -300,9 +300,9 @@ def misfit(model: "SmileModel", crops: "Floats") -> "Floats":
     from model.editing import oval
 
     x = torch.from_numpy(crops).permute(0, 3, 1, 2).clamp(0, 1)
-    z = model.encode(x)
+    z, expressed = model.expressed(x)
     weight = torch.from_numpy(oval(model.size, model.size)).permute(2, 0, 1)
-    error = ((model.decode(z) - x).square() * weight).mean((1, 2, 3))
+    error = ((expressed - x).square() * weight).mean((1, 2, 3))
     whitened = torch.linalg.solve_triangular(model.latent.factor, (z - model.latent.mean).T, upper=False)
     result: Floats = (MISFIT[0] * error.log() + MISFIT[1] * whitened.square().mean(0)).numpy()
     return result

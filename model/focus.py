@@ -16,9 +16,12 @@ from torch import Tensor
 
 def focused(x: Tensor, amount: float) -> Tensor:
     """Pictures (B, 3, S, S) with their fine part raised by `amount`; 0 leaves them as they are."""
-    if not amount:
-        return x
-    return torch.sub((1 + amount) * x, _threes(_threes(x, 2), 3), alpha=amount / 9)
+    return torch.add(x, fine(x), alpha=amount) if amount else x
+
+
+def fine(x: Tensor) -> Tensor:
+    """What each value of pictures (B, 3, S, S) differs by from the mean of its 3 x 3 neighbourhood."""
+    return torch.sub(x, _threes(_threes(x, 2), 3), alpha=1 / 9)
 
 
 def _threes(x: Tensor, axis: int) -> Tensor:
@@ -45,7 +48,6 @@ def focus_amount(parts: Iterable[tuple[Tensor, Tensor]]) -> float:
 
 
 def _terms(x: Tensor, drawn: Tensor) -> Tensor:
-    fine = focused(drawn, 1) - drawn
-    finer = focused(fine, 1) - fine
-    wanted = (focused(x, 1) - x).square().sum()
-    return torch.stack([wanted, fine.square().sum(), (fine * finer).sum(), finer.square().sum()])
+    once = fine(drawn)
+    twice = fine(once)
+    return torch.stack([fine(x).square().sum(), once.square().sum(), (once * twice).sum(), twice.square().sum()])

@@ -90,6 +90,12 @@ class SmileModel:
         """z (N, Z) -> pictures (N, 3, S, S)."""
         return self._decode(z).clamp_(0, 1)
 
+    @torch.inference_mode()
+    def expressed(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """z (N, Z) of pictures x (N, 3, S, S), and what of them the model can express: fine detail is not raised."""
+        z = self.encode(x)
+        return z, self._decode(z, focus=0.0).clamp_(0, 1)
+
     def read(self, z: Tensor) -> Tensor:
         """z (N, Z) -> the degree of smile that the model sees in it (N,), unclipped."""
         self._needs_condition("read a smile")
@@ -153,13 +159,14 @@ class SmileModel:
         moved = self.turned(z, smile) if smile is not None else self.latent.move(z, shift)  # type: ignore[arg-type]
         return (x + (self._decode(moved) - self._decode(z))).clamp(0, 1)
 
-    def _decode(self, z: Tensor) -> Tensor:
+    def _decode(self, z: Tensor, focus: float | None = None) -> Tensor:
+        focus = self.focus if focus is None else focus
         shape = (len(z), 3, self.size, self.size)
         x = torch.empty(shape, device=z.device, memory_format=torch.channels_last)
         for some, into in zip(z.split(DECODED), x.split(DECODED), strict=True):
             with autocast(z.device):  # a fifth of a grey level of 256 from float32, three times as fast
                 drawn = self.network.decoder(some)
-            into.copy_(focused(drawn, self.focus))
+            into.copy_(focused(drawn, focus))
         return x
 
     def _needs_condition(self, wish: str) -> None:
