@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import shell
-from benchmarks.reaction_time import ROOT, open_display
+from benchmarks.reaction_time import ROOT, busy_core, open_display
 
 KEYS = {"space": 65, "f": 41, "j": 44}  # X keycodes
 LATE_S = 0.025  # one and a half refreshes of 60 Hz, as in a run's LateFlips where the display has no refresh
@@ -179,16 +179,6 @@ def annotator(folder: Path, which: str, subject: str, *flags: str) -> Iterator[S
             session.program.kill()
             session.program.wait()
             display.close()
-
-
-@contextmanager
-def busy_core() -> Iterator[None]:
-    load = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    try:
-        yield
-    finally:
-        load.kill()
-        load.wait()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,8 +47,7 @@ def main(settings: Settings) -> None:
         recorders |= dict.fromkeys(("psychopy-ptb", "psychopy-event", "expyriment"), settings.others)
     print(f"load average {os.getloadavg()[0]:.1f}{', one core kept busy' if settings.busy else ''}")
     print(f"{'recorded - injected, ms':24} {'mean':>6} {'sd':>6} {'largest':>8} {'trials':>7}")
-    load = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if settings.busy else None
-    try:
+    with busy_core() if settings.busy else nullcontext():
         for name, python in recorders.items():
             errors_ms = [1000 * error_s for error_s in measure(name, python, settings)]
             if len(errors_ms) < 2:
@@ -56,9 +55,6 @@ def main(settings: Settings) -> None:
                 continue
             mean, sd, largest = statistics.mean(errors_ms), statistics.stdev(errors_ms), max(errors_ms, key=abs)
             print(f"{name:24} {mean:6.2f} {sd:6.2f} {largest:8.2f} {len(errors_ms):7}", flush=True)
-    finally:
-        if load is not None:
-            load.kill()
 
 
 def measure(recorder: str, python: Path, settings: Settings) -> list[float]:
@@ -113,6 +109,17 @@ def open_display() -> Iterator[str]:
     finally:
         server.terminate()
         server.wait()
+
+
+@contextmanager
+def busy_core() -> Iterator[None]:
+    """One processor core is kept busy inside."""
+    load = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        load.kill()
+        load.wait()
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def add(folder: Path, subjects: Iterable[str]) -> None:
     if new:
         blank = dict.fromkeys(header, schema.MISSING)
         rows += [list((blank | {"participant_id": name}).values()) for name in new]
-        write_text(path, "".join("\t".join(row) + "\n" for row in (header, *rows)))
+        _write(path, header, rows)
 
 
 def forget(folder: Path, subject: str) -> None:
@@ -44,7 +44,7 @@ def forget(folder: Path, subject: str) -> None:
     at = header.index("participant_id")
     kept = [row for row in rows if row[at : at + 1] != [f"sub-{subject}"] or set(row) - {row[at], schema.MISSING}]
     if len(kept) < len(rows):
-        write_text(path, "".join("\t".join(row) + "\n" for row in (header, *kept)))
+        _write(path, header, kept)
 
 
 def describe(folder: str | os.PathLike[str], subject: str, answers: Mapping[str, str | int | None]) -> None:
@@ -60,11 +60,14 @@ def describe(folder: str | os.PathLike[str], subject: str, answers: Mapping[str,
         for cells in table:
             if cells["participant_id"] == f"sub-{subject}":
                 cells |= {column: schema.MISSING if value is None else str(value) for column, value in answers.items()}
-        lines = ["\t".join(wide), *("\t".join(cells.values()) for cells in table)]
-        write_text(path, "\n".join(lines) + "\n")
+        _write(path, wide, [list(cells.values()) for cells in table])
         missing = {column: COLUMNS[column] for column in answers if column not in known}
         if missing:
             write_text(sidecar, schema.to_json(known | missing))
+
+
+def _write(path: Path, header: list[str], rows: list[list[str]]) -> None:
+    write_text(path, "".join("\t".join(row) + "\n" for row in (header, *rows)))
 
 
 def _table(path: Path) -> tuple[list[str], list[list[str]]]:
