@@ -73,8 +73,7 @@ def with_readout(latent: Latent, z: Tensor, smile: Tensor) -> Latent:
     readout, offset = latent.readout.double().clone(), latent.offset.double().clone()
     readout[0] = torch.linalg.solve(deviation.T @ deviation / len(z) + penalty, cross)
     offset[0] = smile.double().mean()
-    carried = covariance @ readout.T  # (Z, A)
-    direction = carried @ torch.linalg.pinv(readout @ carried, hermitian=True)
+    direction = _direction(covariance @ readout.T, readout)
     return replace(latent, readout=readout.float(), offset=offset.float(), direction=direction.float().contiguous())
 
 
@@ -104,8 +103,15 @@ def fit_latent(parts: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Latent:
     offset = sum_y / count_y
     cross = (sum_dy - sum_d_known * offset) / count_y  # C (Z, A), over the faces where the attribute is known
     readout = torch.linalg.solve(covariance, cross).T  # (A, Z)
-    # S W' = C, so this is G; the pseudo-inverse, because an attribute that never varies moves nothing
-    direction = cross @ torch.linalg.pinv(readout @ cross, hermitian=True)
+    direction = _direction(cross, readout)  # S W' = C
     factor = torch.linalg.cholesky(covariance)
     found = (near_mu + mean, factor, readout, near_y + offset, direction)
     return Latent(*(t.float().contiguous() for t in found))
+
+
+def _direction(carried: Tensor, readout: Tensor) -> Tensor:
+    """G (Z, A) from S W' (Z, A) and W (A, Z).
+
+    By the pseudo-inverse, because an attribute that never varies moves nothing.
+    """
+    return carried @ torch.linalg.pinv(readout @ carried, hermitian=True)
