@@ -260,7 +260,7 @@ def edit_face(
     crop = (framing.cut(original, frame, frame.pixels) / 255).clip(0, 1)
     z = model.encode(seen(model, crop))
     before = float(model.read(z))
-    moved = model.turned(z, wish) if is_degree else model.latent.move(z, wish)
+    moved = model.turned(z, wish) if is_degree else model.shifted(z, wish)
     decoded = [x[0].permute(1, 2, 0).numpy() for x in (model.decode(z), model.decode(moved))]
     change = editing.edited(crop, *decoded) - crop
     changed = framing.put_back(picture, change.astype(np.float32), frame)

@@ -52,13 +52,6 @@ class Latent:
         return self.move(z, smile - self.read(z))
 
 
-def soft_limit(smile: Tensor, beyond: float = 0.3) -> Tensor:
-    """The degree that stands for an asked one: itself in [-1, 1], then ever slower, below 1 + `beyond`."""
-    extent = smile.abs()
-    excess = (extent - 1).clamp(min=0)
-    return smile.sign() * (extent.clamp(max=1) + beyond * (excess / beyond).tanh())
-
-
 def with_readout(latent: Latent, z: Tensor, smile: Tensor) -> Latent:
     """The smile's read-out fitted anew: to the smile (N,) that is seen in the pictures decoded from z (N, Z).
 

@@ -17,9 +17,12 @@ from model.focus import focus_amount, focused
 from model.latent import Latent, fit_latent, with_readout
 from model.reader import Floats, Student, read_drawn
 from model.state import State
+from model.way import STRAIGHT, even_way
 from shell import whole_file
 
 PER_DIMENSION = 32  # faces that are drawn to fit the smile's read-out, for each latent dimension
+ALONG = 256  # whose smiles are read along the line
+PLACES = np.linspace(-1, 1, 41)  # on the line
 COMPARED = 1024  # faces whose detail is compared with what is drawn of them
 FOLLOWED = 512  # faces whose spread in the latent space is followed
 SHOWN = 32  # faces whose reconstructions are followed
@@ -32,8 +35,12 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
     attributes = faces.attributes if config["kind"] == "cvae" else faces.attributes[:, :0]
     latent = fit_latent(encode_training_faces(network, faces, attributes, device))
     focus = find_focus(network, faces, device) if config.get("refine") else 0.0
+    way: tuple[float, ...] = STRAIGHT
     if config.get("refine") and (run / READER).exists():
-        latent = read_anew(latent, network, run, config["seed"], device)
+        student = Student()
+        student.load_state_dict(load_file(run / READER))
+        latent = read_anew(latent, network, student.eval(), config["seed"], device)
+        way = find_way(latent, network, student, config["seed"], device)
     runs.save_model(run, network, latent)
     runs.write_metrics(run, rows)
     frames = sorted((run / "frames").glob("*.png"))
@@ -41,7 +48,7 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
     pictures.save_curves(rows, run / "loss.png")
     save_comparison(network, shown, run, device, focus)
     best = rows[state.best_row]
-    found = {"finished": True, "focus": focus, "faces": int(faces.train.sum()), "figures": best}
+    found = {"finished": True, "focus": focus, "way": way, "faces": int(faces.train.sum()), "figures": best}
     runs.write_config(run, config | found)
     print(f"{state.step:,} steps in {state.seconds / 60:.1f} minutes; kept are the weights of step {best['step']:,}")
     for name in ("reconstructions.png", "training.gif", "loss.png", "metrics.csv"):
@@ -56,15 +63,29 @@ def find_focus(network: CVAE, faces: Faces, device: torch.device) -> float:
     return focus_amount((x, network.decoder(network.encoder(x)[0])) for x in batches)
 
 
-@torch.inference_mode()
-def read_anew(latent: Latent, network: CVAE, run: Path, seed: int, device: torch.device) -> Latent:
+def read_anew(latent: Latent, network: CVAE, student: Student, seed: int, device: torch.device) -> Latent:
     """The latent space with its smile as the run's smile reader sees it in faces that the decoder draws."""
-    student = Student()
-    student.load_state_dict(load_file(run / READER))
-    count = PER_DIMENSION * len(latent.mean)
-    z = latent.draw(torch.randn(count, len(latent.mean), generator=torch.Generator().manual_seed(seed)))
-    read = [read_drawn(student.eval(), network.decoder(some.to(device)).cpu()) for some in z.split(256)]
-    return with_readout(latent, z, torch.cat(read))
+    z = draw_latents(latent, PER_DIMENSION * len(latent.mean), seed)
+    return with_readout(latent, z, read_decoded(network, student, z, device))
+
+
+def find_way(latent: Latent, network: CVAE, student: Student, seed: int, device: torch.device) -> tuple[float, ...]:
+    """The places of degrees on the line, such that the smile that the reader sees in drawn faces rises evenly."""
+    z = draw_latents(latent, ALONG, seed)
+    seen = [read_decoded(network, student, latent.at(z, float(at)), device).mean().item() for at in PLACES]
+    deviation = (latent.readout[0] @ latent.factor).norm().item()
+    return even_way(PLACES, np.array(seen), latent.offset[0].item(), deviation)
+
+
+def draw_latents(latent: Latent, count: int, seed: int) -> Tensor:
+    """`count` latents of faces that nobody has, (count, Z)."""
+    return latent.draw(torch.randn(count, len(latent.mean), generator=torch.Generator().manual_seed(seed)))
+
+
+@torch.inference_mode()
+def read_decoded(network: CVAE, student: Student, z: Tensor, device: torch.device) -> Tensor:
+    """What the smile reader sees in the faces that are drawn of z (N, Z): (N,)."""
+    return torch.cat([read_drawn(student, network.decoder(some.to(device)).cpu()) for some in z.split(256)])
 
 
 def encode_training_faces(

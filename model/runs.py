@@ -24,7 +24,8 @@ from data.images import read_about
 from model.cvae import CVAE
 from model.devices import autocast
 from model.focus import focused
-from model.latent import Latent, soft_limit
+from model.latent import Latent
+from model.way import BEYOND, STRAIGHT, degree, place
 from shell import UserError, whole_file, write_text
 
 RUNS = Path("runs")
@@ -46,12 +47,15 @@ class SmileModel:
         self.dimensions: int = config["latent"]
         self.kind: str = config["kind"]
         self.focus: float = config.get("focus", 0.0)
+        self.way: tuple[float, ...] = tuple(config.get("way", STRAIGHT))
 
     @cached_property
     def hash(self) -> str:
-        """The first 12 hex digits of the sha256 of model.safetensors."""
+        """The first 12 hex digits of the sha256 of all that decides what is drawn: model.safetensors, focus and way."""
         with (self.folder / "model.safetensors").open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+            digest = hashlib.file_digest(file, "sha256")
+        digest.update(json.dumps([self.focus, self.way]).encode())
+        return digest.hexdigest()[:12]
 
     @property
     def shipped(self) -> bool:
@@ -99,7 +103,7 @@ class SmileModel:
     def read(self, z: Tensor) -> Tensor:
         """z (N, Z) -> the degree of smile that the model sees in it (N,), unclipped."""
         self._needs_condition("read a smile")
-        return self.latent.read(z)
+        return degree(self.latent.read(z), self.way)
 
     def identities(self, count: int, seed: int = 0, truncation: float = 1.0) -> Tensor:
         """z (count, Z) from the ex-post prior N(m, S), each with the degree of smile it happens to have.
@@ -112,12 +116,12 @@ class SmileModel:
     def at(self, z: Tensor, smile: float | Tensor, exaggerate: bool = False) -> Tensor:
         """The faces z (N, Z) at degree `smile`: everything else about them stays.
 
-        Inside of [-1, 1] on a straight line through the latent space; beyond, the way levels off (`soft_limit`), for
-        the line leads out of the faces there. With `exaggerate` it stays straight.
+        They move along a straight line through the latent space, to the place that `model.way` gives the degree. Beyond
+        [-1, 1] the way levels off, for the line leads out of the faces there; with `exaggerate` it goes straight on.
         """
         self._needs_condition("show a degree of smile")
         smile = torch.as_tensor(smile, dtype=z.dtype, device=z.device)
-        return self.latent.at(z, smile if exaggerate else soft_limit(smile))
+        return self.latent.at(z, place(smile, self.way, None if exaggerate else BEYOND))
 
     def turned(self, z: Tensor, smile: float | Tensor) -> Tensor:
         """Given faces z (N, Z) with their smile set to `smile`; the degree that a face has leaves it as it is.
@@ -126,7 +130,12 @@ class SmileModel:
         """
         self._needs_condition("change a smile")
         smile = torch.as_tensor(smile, dtype=z.dtype, device=z.device)
-        return self.latent.move(z, soft_limit(smile) - soft_limit(self.read(z)))
+        return self.latent.move(z, place(smile, self.way) - place(self.read(z), self.way))
+
+    def shifted(self, z: Tensor, by: float | Tensor) -> Tensor:
+        """Given faces z (N, Z) with their smile `by` degrees stronger, a number or (N,); 0 leaves them as they are."""
+        self._needs_condition("change a smile")
+        return self.turned(z, self.read(z) + by)
 
     def sample(
         self,
@@ -154,9 +163,8 @@ class SmileModel:
         """
         if (smile is None) == (shift is None):
             raise ValueError("give exactly one of smile and shift")
-        self._needs_condition("change a smile")
         z = self.encode(x)
-        moved = self.turned(z, smile) if smile is not None else self.latent.move(z, shift)  # type: ignore[arg-type]
+        moved = self.turned(z, smile) if smile is not None else self.shifted(z, shift)  # type: ignore[arg-type]
         return (x + (self._decode(moved) - self._decode(z))).clamp(0, 1)
 
     def _decode(self, z: Tensor, focus: float | None = None) -> Tensor:

@@ -19,13 +19,16 @@ import model
 from data import is_validation, open_set
 from data.prepare import Drawn
 from data.prepare import main as prepare
-from model import faces, runs, sample, training
+from model import faces, outcome, runs, sample, training
 from model.cvae import CVAE
 from model.faces import held, load_faces, shuffle
 from model.folds import may_teach_reader
+from model.reader import Student
+from model.runs import SmileModel
 from model.state import moving_average
 from model.train import Settings
 from model.training import train
+from model.way import KNOTS
 from shell import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -392,6 +395,50 @@ def test_beyond_the_labels_the_way_levels_off_unless_exaggerated(run: Path) -> N
     read = [faces.read(faces.at(z, smile)).mean().item() for smile in (1.0, 1.2, 2.0, 3.0)]
     assert read == sorted(read) and read[-1] < 2
     assert faces.read(faces.at(z, 3.0, exaggerate=True)).mean().item() == pytest.approx(3, abs=1e-3)
+
+
+def test_at_a_refined_models_degrees_the_reader_sees_a_smile_that_rises_evenly(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader is replaced by one that sees brightness, in an S: fast in the middle between faces at -1 and at 1."""
+    faces, student, cpu = model.load(run), Student(), torch.device("cpu")
+    latent = replace(faces.latent, offset=torch.zeros(3))  # six steps of training leave it anywhere
+    z = outcome.draw_latents(latent, outcome.ALONG, 0)
+    dark, bright = (faces.network.decoder(latent.at(z, at)).mean().item() for at in (-1.0, 1.0))
+
+    def seen_in(_: Student, x: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(6 * ((x.mean((1, 2, 3)) - dark) / (bright - dark) - 0.5))
+
+    monkeypatch.setattr(outcome, "read_drawn", seen_in)
+    way = outcome.find_way(latent, faces.network, student, 0, cpu)
+    assert len(way) == KNOTS
+    places = [latent.at(z, at) for at in way]
+    steps = np.diff([outcome.read_decoded(faces.network, student, there, cpu).mean().item() for there in places])
+    assert steps.mean() > 0 and np.ptp(steps) < 0.1 * steps.mean()
+
+
+def test_refined_training_keeps_way_and_focus_and_they_decide_what_is_drawn() -> None:
+    folder = train(replace(TINY, run=Path("runs/refined"), refine=True))
+    config = runs.read_config(folder)
+    refined = model.load(folder)
+    assert refined.way == tuple(config["way"]) and refined.focus == config["focus"]
+    hashes = {refined.hash}
+    for changed in ({"way": [-0.5, 0.1, 0.5]}, {"focus": refined.focus + 1}):
+        runs.write_config(folder, config | changed)
+        other = model.load(folder)
+        z = other.identities(2)
+        assert not torch.equal(other.decode(other.at(z, 1.0)), refined.decode(refined.at(z, 1.0)))
+        hashes.add(other.hash)
+    assert len(hashes) == 3
+
+
+def test_a_shift_by_the_degrees_between_two_is_the_edit_from_one_to_the_other(run: Path) -> None:
+    straight = model.load(run)
+    bent = SmileModel(run, straight.config | {"way": [-0.8, -0.1, 0.1, 0.9]}, straight.network, straight.latent)
+    z = bent.at(bent.identities(3), -0.6)
+    torch.testing.assert_close(bent.read(z), torch.full((3,), -0.6), atol=1e-4, rtol=0)
+    torch.testing.assert_close(bent.shifted(z, 1.0), bent.at(z, 0.4), atol=1e-4, rtol=0)
+    torch.testing.assert_close(bent.shifted(z, 0.0), z, atol=1e-5, rtol=0)
 
 
 def test_degrees_that_round_alike_do_not_share_a_file(run: Path, tmp_path: Path) -> None:
