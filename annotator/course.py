@@ -34,6 +34,8 @@ class Course:
     practice: list[Planned]
     trials: list[Planned]
     """What is still to be shown."""
+    repeats: int
+    """Faces that are shown twice, also of earlier and later runs."""
     done: int
     """Trials of earlier runs."""
     seed: int
@@ -95,6 +97,7 @@ def settle(settings: Settings, subject: str, images: ImageSet, earlier: Sequence
         responses=_kept(earlier, "KeyMap", "--keys", asked) or plan.responses(subject, None),
         practice=[] if practised else [Planned(f"practice-{i + 1:02d}", "practice") for i in range(settings.practice)],
         trials=trials,
+        repeats=len(planned) - len(faces),
         done=len(planned) - len(trials),
         seed=seed,
         left_out=available - len(faces),
@@ -111,10 +114,40 @@ def _kept(earlier: Sequence[Run], item: str, flag: str, asked: Any) -> Any:
     return asked if recorded is None else recorded
 
 
-def face_height(settings: Settings, screen: tuple[int, int]) -> int:
-    """Height of a face in pixels on a screen of (width, height) pixels."""
-    width, height = screen
-    if settings.face_degrees is None or settings.screen_width_cm is None or settings.distance_cm is None:
+def face_height(settings: Settings, height: int, monitor_width: int) -> int:
+    """Height of a face in pixels, in a window of `height` pixels on a monitor that is `monitor_width` pixels wide.
+
+    Raises
+    ------
+    UserError
+        A face of --face-degrees is higher than the window.
+    """
+    if settings.face_degrees is None:
         return max(1, round(settings.face_height * height))
-    cm = 2 * settings.distance_cm * math.tan(math.radians(settings.face_degrees) / 2)
-    return max(1, min(height, round(cm * width / settings.screen_width_cm)))
+    distance = eye_distance(settings, monitor_width)
+    face = max(1, round(2 * distance * math.tan(math.radians(settings.face_degrees) / 2)))
+    if face > height:
+        raise UserError(
+            f"--face-degrees {settings.face_degrees:g}: a face would be {face} pixels high, but there are {height}; "
+            f"expected at most {math.floor(10 * degrees(height, distance)) / 10:g} degrees here."
+        )
+    return face
+
+
+def visual_angle(settings: Settings, height: int, monitor_width: int) -> float | None:
+    """Of `height` pixels in the middle of the screen, in degrees; None where the lengths it needs were not given."""
+    if settings.screen_width_cm is None:
+        return None
+    return degrees(height, eye_distance(settings, monitor_width))
+
+
+def eye_distance(settings: Settings, monitor_width: int) -> float:
+    """From the eyes to the screen, in pixels of a monitor that is `monitor_width` pixels wide."""
+    if settings.screen_width_cm is None or settings.distance_cm is None:
+        raise ValueError("nothing is known of the lengths")
+    return settings.distance_cm * monitor_width / settings.screen_width_cm
+
+
+def degrees(height: float, distance: float) -> float:
+    """The visual angle of `height` in the middle of what is seen from `distance`, in the same unit."""
+    return 2 * math.degrees(math.atan2(height / 2, distance))

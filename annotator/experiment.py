@@ -119,7 +119,8 @@ class Experiment:
         """Show and record one trial after the other; a picture that cannot be read is named and left out."""
         screen = self.host.screen
         loaders: list[Loader] = [partial(self.course.load, planned) for planned in trials]
-        with Pictures(loaders, face_height(self.course.settings, screen.size), screen.size[0]) as pictures:
+        width, height = screen.size
+        with Pictures(loaders, face_height(self.course.settings, height, screen.monitor_width), width) as pictures:
             for planned in trials:
                 try:
                     picture = pictures.next()

@@ -58,6 +58,8 @@ class Screen:
         self.refresh_sd_s = math.nan
         self.key_source = WAKE_UP
         """What is expected to time the keys; each press says what did."""
+        self.monitor_width = 0
+        """In pixels, those of `size`: of the whole monitor, also where the window is smaller."""
         self._sdl: Sdl | None = None
         self._stamp_ms: int | None = None
 
@@ -160,6 +162,7 @@ class Screen:
             raise UserError(f"--monitor {self.monitor}: expected 1 to {len(desktops)}, the monitors of this machine.")
         display = self.monitor - 1
         width, height = desktops[display]
+        self.monitor_width = width
         if self.windowed:
             return pygame.display.set_mode((int(width * WINDOW_SHARE), int(height * WINDOW_SHARE)), display=display)
         if pygame.display.get_desktop_refresh_rates()[display]:  # 0: a virtual display, which never refreshes

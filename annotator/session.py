@@ -1,11 +1,13 @@
 """One session from the command line to the session file: opens what is needed, in order, and closes it again."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import sessions
 from annotator.course import settle
 from annotator.experiment import Experiment
 from annotator.host import Host
+from annotator.plan import REPEAT_DISTANCE
 from annotator.record import COLUMNS, Record
 from annotator.screen import Screen, WindowClosed
 from annotator.settings import Settings
@@ -35,6 +37,12 @@ def record(settings: Settings, subject: str) -> None:
         return
     if settings.images is not None and course.left_out:
         print(f"note: --limit {settings.limit} leaves out the last {course.left_out} faces of {settings.images}.")
+    if settings.repeats and not course.repeats:
+        enough = max(REPEAT_DISTANCE, math.floor(0.5 / settings.repeats) + 1)
+        print(
+            f"note: none of the {len(course.faces)} faces is shown a second time; "
+            f"--repeats {settings.repeats:g} takes at least {enough} faces."
+        )
     truth: dict[str, float] = {}
     if settings.simulate:
         from sessions.simulate import standardised_truth
@@ -45,8 +53,10 @@ def record(settings: Settings, subject: str) -> None:
         screen.check_keys(course.responses)
         person = SimulatedSubject(screen, truth, course.responses, course.seed) if settings.simulate else Person(screen)
         host = Host(screen, person, texts)
+        sidecar |= describe_screen(screen, course) | person.describe()
+        if (angle := sidecar["FaceHeight_deg"]) is not None:
+            print(f"Faces are {sidecar['FaceHeight']} pixels high, {angle:.1f} degrees of visual angle.")
         with sessions.RunWriter(settings.sessions, subject, images.name, sidecar, COLUMNS) as run:
-            run.update(**describe_screen(screen, course), **person.describe())
             trials = Record(run, host)
             try:
                 Experiment(course, host, trials).run()

@@ -27,7 +27,8 @@ class Settings:
     design: Literal["fixed", "balanced"] = "fixed"
     """balanced takes the faces that were shown least often so far, for many subjects on a large set."""
     repeats: float = 0.1
-    """Share of the faces that is shown a second time, at least 20 faces later, to see how consistent the subject is."""
+    """Share of the faces that is shown a second time, to see how consistent the subject is; at least 20 faces later, so
+    that sets of fewer than 20 have no repeats."""
     questions: bool = True
     """Ask for age, sex and handedness, once; each can be skipped."""
     practice: int = 6
@@ -47,7 +48,7 @@ class Settings:
     face_degrees: float | None = None
     """Height of a face in degrees of visual angle instead; needs the next two."""
     screen_width_cm: float | None = None
-    """Width of the visible screen."""
+    """Width of the picture on the monitor. With the next one it also tells how many degrees a --face-height is."""
     distance_cm: float | None = None
     """From the eyes to the screen."""
     grey: int = 40
@@ -97,3 +98,5 @@ class Settings:
                 raise UserError(f"{flag} {value}: expected {expected}.")
         if degrees is not None and (width_cm is None or distance_cm is None):
             raise UserError("--face-degrees needs --screen-width-cm and --distance-cm.")
+        if (width_cm is None) != (distance_cm is None):
+            raise UserError("--screen-width-cm and --distance-cm belong together: a visual angle needs both.")

@@ -250,6 +250,24 @@ def test_a_list_that_the_limit_cuts_is_no_surprise(desktop: Desktop, folder: Pat
     assert sorted(row["image"] for row in rows(folder)) == ["001.png", "003.png"]
 
 
+def test_a_set_that_is_too_small_for_repeats_is_no_surprise(desktop: Desktop, folder: Path) -> None:
+    words = "note: none of the 6 faces is shown a second time; --repeats {} takes at least {} faces.\n"
+    for number, (repeats, least) in enumerate((("0.1", 20), ("0.02", 26))):
+        flags = (*QUICK, "--subject", f"p{number}", "--repeats", repeats, "--simulate", "--limit", "6")
+        assert words.format(repeats, least) in finish(desktop.start(folder, *flags))
+
+
+def test_the_size_of_the_faces_is_told_and_kept_in_degrees_where_the_lengths_are_given(
+    desktop: Desktop, folder: Path
+) -> None:
+    lengths = ("--screen-width-cm", "34", "--distance-cm", "57.3")
+    output = finish(desktop.start(folder, *QUICK, "--simulate", *lengths))
+    assert "Faces are 384 pixels high, 12.7 degrees of visual angle.\n" in output
+    sidecar = sessions.runs(folder / "sessions", "alice", "faces")[0].sidecar
+    assert sidecar["FaceHeight"] == 384
+    assert sidecar["FaceHeight_deg"] == pytest.approx(12.69, abs=0.01)  # 12.75 cm at 57.3 cm
+
+
 def test_questions_are_asked_once_and_can_be_skipped(desktop: Desktop, folder: Path) -> None:
     flags = [flag for flag in QUICK if flag != "--no-questions"]
     program = desktop.start(folder, *flags, code=ANNOUNCING)
@@ -423,6 +441,10 @@ def test_where_flips_wait_for_the_display_its_refresh_is_measured_and_faces_fall
         (("--subject", "../alice"), "expected letters"),
         (("--subject", "alice", "--limit", "0"), "--limit 0: expected at least 1"),
         (("--subject", "alice", "--face-degrees", "5"), "needs --screen-width-cm"),
+        (
+            ("--subject", "alice", "--face-degrees", "40", "--screen-width-cm", "34", "--distance-cm", "57.3"),
+            "--face-degrees 40: a face would be 1256 pixels high, but there are 768",
+        ),
         (("--subject", "alice", "--keys", "f", "nokey"), "no key is called so"),
         (("--subject", "alice", "--keys", "F", "J"), "--keys F: expected f,"),
         (("--subject", "alice", "--keys", "left", "[6]"), "--keys [6]: expected 6,"),

@@ -10,7 +10,7 @@ import pytest
 from desktop import draw_faces
 
 import sessions
-from annotator.course import face_height, settle
+from annotator.course import face_height, settle, visual_angle
 from annotator.plan import Planned
 from annotator.settings import Settings
 from annotator.sidecar import describe_course
@@ -112,10 +112,42 @@ def test_practice_faces_are_in_no_set_and_smile_in_turn(images: ImageSet) -> Non
 
 
 def test_the_size_of_a_face_is_a_share_of_the_screen_or_a_visual_angle() -> None:
-    assert face_height(replace(SETTINGS, face_height=0.25), (1920, 1080)) == 270
+    assert face_height(replace(SETTINGS, face_height=0.25), 1080, 1920) == 270
     # 57.3 cm away, one degree is one centimetre; 1920 pixels on 48 cm are 40 per centimetre
     degrees = replace(SETTINGS, face_degrees=5.0, distance_cm=57.3, screen_width_cm=48.0)
-    assert face_height(degrees, (1920, 1080)) == pytest.approx(200, abs=1)
+    assert face_height(degrees, 1080, 1920) == pytest.approx(200, abs=1)
+    assert visual_angle(degrees, 200, 1920) == pytest.approx(5, abs=0.01)
+
+
+def test_a_face_in_degrees_is_as_large_in_a_window_as_on_the_whole_screen() -> None:
+    degrees = replace(SETTINGS, face_degrees=5.0, distance_cm=57.3, screen_width_cm=48.0)
+    assert face_height(degrees, 810, 1920) == face_height(degrees, 1080, 1920)
+
+
+def test_how_many_degrees_a_share_of_the_screen_is_can_be_told_where_the_lengths_are_given() -> None:
+    measured = replace(SETTINGS, face_height=0.5, distance_cm=60.0, screen_width_cm=53.1)
+    height = face_height(measured, 1080, 1920)
+    assert height == 540
+    assert visual_angle(measured, height, 1920) == pytest.approx(14.2, abs=0.05)  # 14.9 cm at 60 cm
+    assert visual_angle(SETTINGS, height, 1920) is None
+
+
+def test_a_face_that_the_screen_does_not_hold_at_its_degrees_is_refused() -> None:
+    degrees = replace(SETTINGS, face_degrees=30.0, distance_cm=57.3, screen_width_cm=48.0)
+    with pytest.raises(
+        UserError, match=r"would be 1228 pixels high, but there are 1080; expected at most 26.5 degrees"
+    ):
+        face_height(degrees, 1080, 1920)
+    assert face_height(replace(degrees, face_degrees=26.5), 1080, 1920) <= 1080
+
+
+def test_how_often_faces_come_again_is_kept_as_asked_and_as_planned(images: ImageSet) -> None:
+    course = settle(replace(SETTINGS, repeats=0.5), "alice", images, [], [])
+    sidecar = describe_course(course, [], open_texts("en"))
+    assert (sidecar["Repeats"], sidecar["RepeatsPlanned"], len(course.trials)) == (0.5, 0, 10)
+    draw_faces(Path("many"), count=25)
+    course = settle(replace(SETTINGS, repeats=0.4), "alice", open_set("many/data/faces"), [], [])
+    assert (describe_course(course, [], open_texts("en"))["RepeatsPlanned"], len(course.trials)) == (10, 35)
 
 
 def test_the_next_command_names_what_was_given_and_a_shell_reads_it_back() -> None:
@@ -137,6 +169,8 @@ def test_the_next_command_names_what_was_given_and_a_shell_reads_it_back() -> No
         {"keys": ("f", "f")},
         {"seed": -1},
         {"face_degrees": 5.0},
+        {"screen_width_cm": 48.0},
+        {"distance_cm": 57.0},
         {"face_degrees": 200.0, "screen_width_cm": 48.0, "distance_cm": 57.0},
         {"face_degrees": 5.0, "screen_width_cm": 0.0, "distance_cm": 57.0},
         {"face_degrees": 5.0, "screen_width_cm": 48.0, "distance_cm": -57.0},
@@ -145,5 +179,5 @@ def test_the_next_command_names_what_was_given_and_a_shell_reads_it_back() -> No
 )
 def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, object]) -> None:
     SETTINGS.check()
-    with pytest.raises(UserError, match=r"expected|needs"):
+    with pytest.raises(UserError, match=r"expected|needs|belong together"):
         replace(SETTINGS, **wrong).check()  # type: ignore[arg-type]

@@ -62,6 +62,7 @@ class FakeScreen:
     """Nobody sees it, and its time is made by those who wait."""
 
     size = (160, 120)
+    monitor_width = 160
     grey = 40
     refresh_s = float("nan")
 
