@@ -477,6 +477,39 @@ print("all")
     assert finish(desktop.start(folder, code=code)).splitlines()[-1] == "all"
 
 
+def test_what_was_drawn_last_stands_in_the_middle_and_nothing_of_what_stood_before(
+    desktop: Desktop, folder: Path
+) -> None:
+    code = """
+from PIL import Image
+from annotator.screen import Screen
+with Screen(grey=40) as screen:
+    for picture in Image.new("L", (1024, 768), 200), Image.new("RGB", (300, 100), "red"), None:
+        screen.draw(picture and screen.load(picture))
+        screen.flip()
+        print("shown", flush=True)
+        input()
+"""
+    program = desktop.start(folder, code=code)
+    assert program.stdin is not None
+    everything = (0, 0, 1024, 768)
+    for covered, inside, outside in (
+        (everything, (200, 200, 200), None),
+        ((362, 334, 662, 434), (255, 0, 0), (40, 40, 40)),
+        (None, None, (40, 40, 40)),
+    ):
+        wait_for_line(program, "shown")
+        seen = desktop.screenshot()
+        if covered is not None:
+            assert seen.crop(covered).getcolors() == [((covered[2] - covered[0]) * (covered[3] - covered[1]), inside)]
+            seen.paste((40, 40, 40), covered)
+        assert outside is None or seen.getcolors() == [(1024 * 768, outside)]
+        program.stdin.write("\n")
+        program.stdin.flush()
+    finish(program)
+    assert program.returncode == 0
+
+
 def test_without_a_display_it_is_one_sentence(desktop: Desktop, folder: Path) -> None:
     program = desktop.start(folder, *QUICK, code="import os; del os.environ['DISPLAY']\n" + ANNOUNCING)
     output = finish(program)

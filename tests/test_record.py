@@ -73,6 +73,9 @@ class FakeScreen:
         self.coming: Event | None = None
         self.due_s = 0.0
 
+    def load(self, picture: Image.Image) -> Image.Image:
+        return picture
+
     def draw(self, picture: Image.Image | None = None) -> None:
         pass
 
