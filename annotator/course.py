@@ -122,9 +122,9 @@ def face_height(settings: Settings, height: int, monitor_width: int) -> int:
     UserError
         A face of --face-degrees is higher than the window.
     """
-    if settings.face_degrees is None:
-        return max(1, round(settings.face_height * height))
     distance = eye_distance(settings, monitor_width)
+    if settings.face_degrees is None or distance is None:
+        return max(1, round(settings.face_height * height))
     face = max(1, round(2 * distance * math.tan(math.radians(settings.face_degrees) / 2)))
     if face > height:
         raise UserError(
@@ -136,15 +136,14 @@ def face_height(settings: Settings, height: int, monitor_width: int) -> int:
 
 def visual_angle(settings: Settings, height: int, monitor_width: int) -> float | None:
     """Of `height` pixels in the middle of the screen, in degrees; None where the lengths it needs were not given."""
-    if settings.screen_width_cm is None:
-        return None
-    return degrees(height, eye_distance(settings, monitor_width))
+    distance = eye_distance(settings, monitor_width)
+    return None if distance is None else degrees(height, distance)
 
 
-def eye_distance(settings: Settings, monitor_width: int) -> float:
-    """From the eyes to the screen, in pixels of a monitor that is `monitor_width` pixels wide."""
+def eye_distance(settings: Settings, monitor_width: int) -> float | None:
+    """From the eyes to the screen, in pixels of a monitor that is `monitor_width` pixels wide; None where not given."""
     if settings.screen_width_cm is None or settings.distance_cm is None:
-        raise ValueError("nothing is known of the lengths")
+        return None
     return settings.distance_cm * monitor_width / settings.screen_width_cm
 
 

@@ -3,11 +3,11 @@
 Lengths are in units of a ninetieth of the screen's height, so that a page looks the same from 1024 x 768 to 4K.
 """
 
-import importlib.util
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+import font_source_sans_pro
 from PIL import Image, ImageDraw, ImageFont
 
 from annotator.page import Key, Page
@@ -22,10 +22,8 @@ SMOOTH = 4  # shapes are drawn this much larger and reduced, for smooth edges
 
 def font_file(bold: bool = False) -> Path:
     """Source Sans Pro, which the package font-source-sans-pro brings along."""
-    package = importlib.util.find_spec("font_source_sans_pro")
-    if package is None or not package.submodule_search_locations:
-        raise ModuleNotFoundError(name="font-source-sans-pro")
-    return Path(package.submodule_search_locations[0]) / f"files/SourceSansPro-{'Semibold' if bold else 'Regular'}.ttf"
+    weight = "Semibold" if bold else "Regular"
+    return Path(font_source_sans_pro.font_directory) / f"SourceSansPro-{weight}.ttf"
 
 
 class Artist:

@@ -225,6 +225,8 @@ class Screen:
 
 def key_name(code: int) -> str:
     """What the key with a code of pygame is called here: f, left, space; the keypad's keys like those above letters."""
+    if code == pygame.K_KP_ENTER:
+        return "return"
     name = pygame.key.name(code) or pygame.key.name(code, use_compat=False).lower()  # the second knows ö and é
     return name[1] if len(name) == 3 and name[0] == "[" else name  # pygame calls the keypad's digits [0] to [9]
 

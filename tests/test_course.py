@@ -11,7 +11,8 @@ from desktop import draw_faces
 
 import sessions
 from annotator.course import face_height, settle, visual_angle
-from annotator.plan import Planned
+from annotator.plan import Planned, order
+from annotator.session import faces_seen, note_differences
 from annotator.settings import Settings
 from annotator.sidecar import describe_course
 from annotator.texts import open_texts
@@ -85,6 +86,16 @@ def test_the_balanced_design_goes_on_with_the_faces_it_began_with(images: ImageS
     assert describe_course(second, earlier, open_texts("en"))["Continues"] == earlier[0].path.name
 
 
+def test_the_balanced_design_begins_with_the_faces_that_no_subject_has_judged(images: ImageSet) -> None:
+    balanced = replace(SETTINGS, design="balanced", limit=4)
+    assert list(faces_seen(balanced, images)) == []
+    first = settle(balanced, "alice", images, [], [])
+    record([*first.practice, *first.trials, Planned(first.trials[0].image, "repeat")])
+    assert sorted(faces_seen(balanced, images)) == sorted(first.faces)
+    second = settle(balanced, "bob", images, [], faces_seen(balanced, images))
+    assert not set(first.faces) & set(second.faces)
+
+
 def test_a_list_of_ones_own_replaces_the_common_one(images: ImageSet) -> None:
     Path("list.txt").write_text("007.png\n002.png\n")
     course = settle(replace(SETTINGS, images=Path("list.txt")), "alice", images, [], [])
@@ -100,6 +111,19 @@ def test_it_is_known_how_many_faces_a_larger_limit_would_add(images: ImageSet) -
     first = settle(balanced, "alice", images, [], [])
     earlier = record(first.trials[:1], **describe_course(first, [], open_texts("en")))
     assert [first.left_out, settle(balanced, "alice", images, earlier, []).left_out] == [6, 0]
+
+
+@pytest.mark.parametrize(("repeats", "least"), [(0.1, 20), (0.02, 26), (1.0, 20)])
+def test_a_set_that_is_too_small_for_repeats_is_no_surprise(
+    images: ImageSet, capsys: pytest.CaptureFixture[str], repeats: float, least: int
+) -> None:
+    note_differences(settle(replace(SETTINGS, repeats=repeats), "alice", images, [], []))
+    words = f"note: none of the 10 faces is shown a second time; --repeats {repeats:g} takes at least {least} faces.\n"
+    assert capsys.readouterr().out == words
+    assert len(order([f"{i}.png" for i in range(least)], 0, repeats)) > least
+    assert len(order([f"{i}.png" for i in range(least - 1)], 0, repeats)) == least - 1
+    note_differences(settle(SETTINGS, "alice", images, [], []))
+    assert capsys.readouterr().out == ""
 
 
 def test_practice_faces_are_in_no_set_and_smile_in_turn(images: ImageSet) -> None:
