@@ -65,14 +65,14 @@ def record(settings: Settings, subject: str) -> None:
 
 def note_differences(course: Course) -> None:
     """Say where less is shown than the settings may seem to ask for."""
-    settings, faces = course.settings, len(course.faces)
+    settings = course.settings
     if settings.images is not None and course.left_out:
         print(f"note: --limit {settings.limit} leaves out the last {course.left_out} faces of {settings.images}.")
     if settings.repeats and not course.repeats:
         enough = max(REPEAT_DISTANCE, math.floor(0.5 / settings.repeats) + 1)
         print(
-            f"note: none of the {faces} faces is shown a second time; "
-            f"--repeats {settings.repeats:g} takes at least {enough} faces."
+            f"note: no face is shown a second time; --repeats {settings.repeats:g} takes at least {enough} faces, "
+            f"not {len(course.faces)}."
         )
 
 

@@ -118,7 +118,7 @@ def test_a_set_that_is_too_small_for_repeats_is_no_surprise(
     images: ImageSet, capsys: pytest.CaptureFixture[str], repeats: float, least: int
 ) -> None:
     note_differences(settle(replace(SETTINGS, repeats=repeats), "alice", images, [], []))
-    words = f"note: none of the 10 faces is shown a second time; --repeats {repeats:g} takes at least {least} faces.\n"
+    words = f"note: no face is shown a second time; --repeats {repeats:g} takes at least {least} faces, not 10.\n"
     assert capsys.readouterr().out == words
     assert len(order([f"{i}.png" for i in range(least)], 0, repeats)) > least
     assert len(order([f"{i}.png" for i in range(least - 1)], 0, repeats)) == least - 1
