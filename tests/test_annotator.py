@@ -570,8 +570,9 @@ with Screen(grey=40) as screen:
     assert program.returncode == 0
 
 
-def test_without_a_display_it_is_one_sentence(desktop: Desktop, folder: Path) -> None:
-    program = desktop.start(folder, *QUICK, code="import os; del os.environ['DISPLAY']\n" + ANNOUNCING)
+@pytest.mark.parametrize("without", ["del os.environ['DISPLAY']", "os.environ['SDL_VIDEODRIVER'] = 'dummy'"])
+def test_without_a_display_it_is_one_sentence(desktop: Desktop, folder: Path, without: str) -> None:
+    program = desktop.start(folder, *QUICK, code=f"import os; {without}\n" + ANNOUNCING)
     output = finish(program)
     assert program.returncode == 2
     assert "no window can be opened here" in output

@@ -19,6 +19,7 @@ import sessions
 from annotator.course import settle
 from annotator.experiment import Experiment
 from annotator.host import Host
+from annotator.page import Page
 from annotator.record import COLUMNS, Record
 from annotator.screen import Screen, WindowClosed
 from annotator.settings import Settings
@@ -179,6 +180,7 @@ def fails_first(write: Callable[..., None], times: int) -> Callable[..., None]:
     return try_to_write
 
 
+FAST = [Event("f", 0.45), Event("f", 0.1, down=False)]
 ASKING = replace(SHORT, questions=True)
 THREE_ANSWERS = [Event(key, 0.2) for key in ("space", "4", "2", "return", "f", "r")]
 
@@ -213,3 +215,15 @@ def test_a_disk_that_is_full_at_the_end_costs_the_last_remarks_and_no_row(
     _, rows = sit(tmp_path, images, cycle(DILIGENT), SHORT)
     assert len(rows) == 6
     assert "run-01_beh.json could not be completed: No space left on device." in capsys.readouterr().out
+
+
+def test_the_last_page_tells_median_consistency_and_misses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_faces(tmp_path, count=20)
+    pages: list[Page] = []
+    ask = Host.ask
+    monkeypatch.setattr(Host, "ask", lambda host, page, *keys: pages.append(page) or ask(host, page, *keys))
+    repeating = replace(SHORT, limit=20, repeats=0.1, block=50, fixation_s=(0.1, 0.1))
+    _, rows = sit(tmp_path, open_set(tmp_path / "data" / "faces"), [*TO_THE_FACES, *FAST * 30], repeating)
+    assert [row["trial_type"] for row in rows] == ["main"] * 20 + ["repeat"] * 2
+    assert pages[-1].title == "Thank you"
+    assert pages[-1].figures == (("0.35 s", "median time"), ("100%", "same answer twice"), ("0", "missed"))
