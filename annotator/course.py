@@ -3,7 +3,7 @@
 import math
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PIL import Image
@@ -63,18 +63,21 @@ def settle(settings: Settings, subject: str, images: ImageSet, earlier: Sequence
 
     Parameters
     ----------
-    earlier : the runs of this subject on these images; seed, keys and faces stay what they were.
+    earlier : the runs of this subject on these images; seed, keys, faces and repeats stay what they were.
     seen : for the balanced design, one image name per face that any subject was shown.
 
     Raises
     ------
     UserError
-        A flag asks for another seed or other keys than those of the last run.
+        A flag asks for another seed, other keys or another share of repeats than those of the last run.
     """
     seed = _kept(earlier, "Seed", "--seed", settings.seed)
     if seed is None:
         seed = secrets.randbelow(2**31)
     asked = None if settings.keys is None else plan.responses(subject, settings.keys)
+    repeats = _kept(earlier, "Repeats", "--repeats", None if settings.repeats == Settings.repeats else settings.repeats)
+    if repeats is not None:
+        settings = replace(settings, repeats=repeats)
     if settings.images is not None:
         listed = plan.read_list(settings.images, images.names)
         faces, available = listed[: settings.limit], len(listed)

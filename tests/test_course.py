@@ -57,6 +57,21 @@ def test_a_session_that_goes_on_keeps_its_keys_and_its_seed(images: ImageSet) ->
         settle(replace(SETTINGS, seed=4), "alice", images, earlier, [])
 
 
+@pytest.mark.parametrize("share", [0.4, 0.0])
+def test_a_session_that_goes_on_keeps_its_repeats(images: ImageSet, share: float) -> None:
+    draw_faces(Path("many"), count=25)
+    faces = open_set("many/data/faces")
+    given, left_out = (replace(SETTINGS, repeats=repeats) for repeats in (share, Settings.repeats))
+    first = settle(given, "alice", faces, [], [])
+    earlier = record(first.trials[:12], **describe_course(first, [], open_texts("en")))
+    for settings in (given, left_out):
+        second = settle(settings, "alice", faces, earlier, [])
+        assert second.trials == first.trials[12:]
+        assert describe_course(second, earlier, open_texts("en"))["Repeats"] == share
+    with pytest.raises(UserError, match=rf"--repeats: .*run-01_beh.tsv was recorded with {share}; leave --repeats out"):
+        settle(replace(SETTINGS, repeats=0.5), "alice", faces, earlier, [])
+
+
 def test_practice_comes_again_until_a_face_was_judged(images: ImageSet) -> None:
     first = settle(SETTINGS, "alice", images, [], [])
     earlier = record(first.practice[:1], Seed=first.seed)
