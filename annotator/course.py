@@ -78,16 +78,7 @@ def settle(settings: Settings, subject: str, images: ImageSet, earlier: Sequence
     repeats = _kept(earlier, "Repeats", "--repeats", None if settings.repeats == Settings.repeats else settings.repeats)
     if repeats is not None:
         settings = replace(settings, repeats=repeats)
-    if settings.images is not None:
-        listed = plan.read_list(settings.images, images.names)
-        faces, available = listed[: settings.limit], len(listed)
-    elif settings.design == "fixed":
-        faces, available = shown_first(images.names, settings.limit), len(images.names)
-    elif earlier:
-        faces = [name for name in earlier[0].sidecar["ImageSHA256"] if name in images.names]
-        available = len(faces)
-    else:
-        faces, available = plan.least_seen(images.names, seen, settings.limit, seed), len(images.names)
+    faces, available = _choose_faces(settings, images, earlier, seen, seed)
     planned = plan.order(faces, seed, settings.repeats)
     rows = [row for run in earlier for row in run.rows()]
     trials = plan.remaining(planned, rows)
@@ -105,6 +96,21 @@ def settle(settings: Settings, subject: str, images: ImageSet, earlier: Sequence
         seed=seed,
         left_out=available - len(faces),
     )
+
+
+def _choose_faces(
+    settings: Settings, images: ImageSet, earlier: Sequence[Run], seen: Iterable[str], seed: int
+) -> tuple[list[str], int]:
+    """The faces of a subject, and how many there would be without --limit."""
+    if settings.images is not None:
+        listed = plan.read_list(settings.images, images.names)
+        return listed[: settings.limit], len(listed)
+    if settings.design == "fixed":
+        return shown_first(images.names, settings.limit), len(images.names)
+    if earlier:
+        faces = [name for name in earlier[0].sidecar["ImageSHA256"] if name in images.names]
+        return faces, len(faces)
+    return plan.least_seen(images.names, seen, settings.limit, seed), len(images.names)
 
 
 def _kept(earlier: Sequence[Run], item: str, flag: str, asked: Any) -> Any:
