@@ -83,6 +83,10 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
             os.fsync(file.fileno())
         aside.replace(path)
         sync_folder(path.parent)
+    except OSError as error:
+        if error.errno and not error.filename:  # a full disk does not say which file it had no room for
+            error.filename = str(path)
+        raise
     finally:
         aside.unlink(missing_ok=True)
 

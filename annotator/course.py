@@ -3,7 +3,7 @@
 import math
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PIL import Image
@@ -34,6 +34,8 @@ class Course:
     practice: list[Planned]
     trials: list[Planned]
     """What is still to be shown."""
+    repeats: int
+    """Faces that are shown twice, also of earlier and later runs."""
     done: int
     """Trials of earlier runs."""
     seed: int
@@ -61,28 +63,22 @@ def settle(settings: Settings, subject: str, images: ImageSet, earlier: Sequence
 
     Parameters
     ----------
-    earlier : the runs of this subject on these images; seed, keys and faces stay what they were.
+    earlier : the runs of this subject on these images; seed, keys, faces and repeats stay what they were.
     seen : for the balanced design, one image name per face that any subject was shown.
 
     Raises
     ------
     UserError
-        A flag asks for another seed or other keys than those of the last run.
+        A flag asks for another seed, other keys or another share of repeats than those of the last run.
     """
     seed = _kept(earlier, "Seed", "--seed", settings.seed)
     if seed is None:
         seed = secrets.randbelow(2**31)
     asked = None if settings.keys is None else plan.responses(subject, settings.keys)
-    if settings.images is not None:
-        listed = plan.read_list(settings.images, images.names)
-        faces, available = listed[: settings.limit], len(listed)
-    elif settings.design == "fixed":
-        faces, available = shown_first(images.names, settings.limit), len(images.names)
-    elif earlier:
-        faces = [name for name in earlier[0].sidecar["ImageSHA256"] if name in images.names]
-        available = len(faces)
-    else:
-        faces, available = plan.least_seen(images.names, seen, settings.limit, seed), len(images.names)
+    repeats = _kept(earlier, "Repeats", "--repeats", None if settings.repeats == Settings.repeats else settings.repeats)
+    if repeats is not None:
+        settings = replace(settings, repeats=repeats)
+    faces, available = _choose_faces(settings, images, earlier, seen, seed)
     planned = plan.order(faces, seed, settings.repeats)
     rows = [row for run in earlier for row in run.rows()]
     trials = plan.remaining(planned, rows)
@@ -95,10 +91,26 @@ def settle(settings: Settings, subject: str, images: ImageSet, earlier: Sequence
         responses=_kept(earlier, "KeyMap", "--keys", asked) or plan.responses(subject, None),
         practice=[] if practised else [Planned(f"practice-{i + 1:02d}", "practice") for i in range(settings.practice)],
         trials=trials,
+        repeats=len(planned) - len(faces),
         done=len(planned) - len(trials),
         seed=seed,
         left_out=available - len(faces),
     )
+
+
+def _choose_faces(
+    settings: Settings, images: ImageSet, earlier: Sequence[Run], seen: Iterable[str], seed: int
+) -> tuple[list[str], int]:
+    """The faces of a subject, and how many there would be without --limit."""
+    if settings.images is not None:
+        listed = plan.read_list(settings.images, images.names)
+        return listed[: settings.limit], len(listed)
+    if settings.design == "fixed":
+        return shown_first(images.names, settings.limit), len(images.names)
+    if earlier:
+        faces = [name for name in earlier[0].sidecar["ImageSHA256"] if name in images.names]
+        return faces, len(faces)
+    return plan.least_seen(images.names, seen, settings.limit, seed), len(images.names)
 
 
 def _kept(earlier: Sequence[Run], item: str, flag: str, asked: Any) -> Any:
@@ -111,10 +123,39 @@ def _kept(earlier: Sequence[Run], item: str, flag: str, asked: Any) -> Any:
     return asked if recorded is None else recorded
 
 
-def face_height(settings: Settings, screen: tuple[int, int]) -> int:
-    """Height of a face in pixels on a screen of (width, height) pixels."""
-    width, height = screen
-    if settings.face_degrees is None or settings.screen_width_cm is None or settings.distance_cm is None:
+def face_height(settings: Settings, height: int, monitor_width: int) -> int:
+    """Height of a face in pixels, in a window of `height` pixels on a monitor that is `monitor_width` pixels wide.
+
+    Raises
+    ------
+    UserError
+        A face of --face-degrees is higher than the window.
+    """
+    distance = eye_distance(settings, monitor_width)
+    if settings.face_degrees is None or distance is None:
         return max(1, round(settings.face_height * height))
-    cm = 2 * settings.distance_cm * math.tan(math.radians(settings.face_degrees) / 2)
-    return max(1, min(height, round(cm * width / settings.screen_width_cm)))
+    face = max(1, round(2 * distance * math.tan(math.radians(settings.face_degrees) / 2)))
+    if face > height:
+        raise UserError(
+            f"--face-degrees {settings.face_degrees:g}: a face would be {face} pixels high, but there are {height}; "
+            f"expected at most {math.floor(10 * degrees(height, distance)) / 10:g} degrees here."
+        )
+    return face
+
+
+def visual_angle(settings: Settings, height: int, monitor_width: int) -> float | None:
+    """Of `height` pixels in the middle of the screen, in degrees; None where the lengths it needs were not given."""
+    distance = eye_distance(settings, monitor_width)
+    return None if distance is None else degrees(height, distance)
+
+
+def eye_distance(settings: Settings, monitor_width: int) -> float | None:
+    """From the eyes to the screen, in pixels of a monitor that is `monitor_width` pixels wide; None where not given."""
+    if settings.screen_width_cm is None or settings.distance_cm is None:
+        return None
+    return settings.distance_cm * monitor_width / settings.screen_width_cm
+
+
+def degrees(height: float, distance: float) -> float:
+    """The visual angle of `height` in the middle of what is seen from `distance`, in the same unit."""
+    return 2 * math.degrees(math.atan2(height / 2, distance))

@@ -1,13 +1,13 @@
-"""Pages, the fixation cross and single words as pictures (Pillow), a pure function of what they say and of the screen.
+"""Pages, the fixation cross and single words as grey pictures (Pillow), a pure function of words and screen.
 
 Lengths are in units of a ninetieth of the screen's height, so that a page looks the same from 1024 x 768 to 4K.
 """
 
-import importlib.util
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+import font_source_sans_pro
 from PIL import Image, ImageDraw, ImageFont
 
 from annotator.page import Key, Page
@@ -19,15 +19,11 @@ TOP = 3.0  # free above what stands on a page
 READABLE = 3.0  # contrast of large type, by WCAG 2.2
 SMOOTH = 4  # shapes are drawn this much larger and reduced, for smooth edges
 
-Colour = tuple[int, int, int]
-
 
 def font_file(bold: bool = False) -> Path:
     """Source Sans Pro, which the package font-source-sans-pro brings along."""
-    package = importlib.util.find_spec("font_source_sans_pro")
-    if package is None or not package.submodule_search_locations:
-        raise ModuleNotFoundError(name="font-source-sans-pro")
-    return Path(package.submodule_search_locations[0]) / f"files/SourceSansPro-{'Semibold' if bold else 'Regular'}.ttf"
+    weight = "Semibold" if bold else "Regular"
+    return Path(font_source_sans_pro.font_directory) / f"SourceSansPro-{weight}.ttf"
 
 
 class Artist:
@@ -44,18 +40,18 @@ class Artist:
         self.size = size
         self.unit = min(size[0] / 120, size[1] / 90)
         self.fonts = {bold: font or font_file(bold) for bold in (False, True)}
-        self.background = (grey,) * 3
+        self.background = grey
         toward = 255 if contrast(255, grey) > contrast(0, grey) else 0
         inks = [[round(grey + share / 100 * (toward - grey)) for share in range(least, 101)] for least in (94, 74, 52)]
         self.strong, self.plain, self.faint = (
-            (next(level for level in levels if contrast(level, grey) >= READABLE),) * 3 for levels in inks
+            next(level for level in levels if contrast(level, grey) >= READABLE) for levels in inks
         )
-        self.rim, self.cap = ((round(grey + share * (toward - grey)),) * 3 for share in (0.30, 0.08))
+        self.rim, self.cap = (round(grey + share * (toward - grey)) for share in (0.30, 0.08))
         self._font = lru_cache(maxsize=None)(self._load_font)
 
     def page(self, page: Page) -> Image.Image:
         """The whole screen."""
-        screen = Image.new("RGB", self.size, self.background)
+        screen = Image.new("L", self.size, self.background)
         foot = self.px(14 if page.actions else 0)
         for size in TYPE:
             blocks = self._blocks(page, size)
@@ -76,18 +72,18 @@ class Artist:
         """The fixation cross."""
         arm, thickness = self.px(1.8), max(2, self.px(0.4))
         side = 2 * arm + thickness
-        cross = Image.new("RGB", (side, side), self.background)
+        cross = Image.new("L", (side, side), self.background)
         draw = ImageDraw.Draw(cross)
         draw.rectangle((arm, 0, arm + thickness - 1, side), self.plain)
         draw.rectangle((0, arm, side, arm + thickness - 1), self.plain)
         return cross
 
-    def text(self, text: str, size: float, ink: Colour, bold: bool = False) -> Image.Image:
+    def text(self, text: str, size: float, ink: int, bold: bool = False) -> Image.Image:
         """`text` centred in as few lines as the column allows, the lines of about equal length."""
         font = self._font(size, bold)
         lines = self.wrap(text, font)
         step = round(LINE * font.size)
-        block = Image.new("RGB", (self.px(COLUMN), step * len(lines)), self.background)
+        block = Image.new("L", (self.px(COLUMN), step * len(lines)), self.background)
         draw = ImageDraw.Draw(block)
         for i, line in enumerate(lines):
             draw.text((block.width / 2, step * (i + 0.5)), line, ink, font, anchor="mm")
@@ -132,7 +128,7 @@ class Artist:
         font = self._font(height * (0.52 if len(label) == 1 else 0.48), True)
         tall = self.px(height)
         wide = tall if len(label) == 1 else round(font.getlength(label)) + tall * 4 // 5
-        cap = Image.new("RGB", (wide * SMOOTH, tall * SMOOTH), self.background)
+        cap = Image.new("L", (wide * SMOOTH, tall * SMOOTH), self.background)
         draw = ImageDraw.Draw(cap)
         edge, radius = max(1, round(tall * 0.022)) * SMOOTH, tall * SMOOTH // 6
         lip = round(tall * 0.07) * SMOOTH  # the front of the key, seen below its top
@@ -152,7 +148,7 @@ class Artist:
         width = max(part.width for part in parts) + self.px(9)
         cells = []
         for part in parts:
-            cells.append(Image.new("RGB", (width, part.height), self.background))
+            cells.append(Image.new("L", (width, part.height), self.background))
             cells[-1].paste(part, ((width - part.width) // 2, 0))
         return self._row(cells, gap=0)
 
@@ -164,7 +160,7 @@ class Artist:
 
     def _entry(self, typed: str) -> Image.Image:
         words = self._line(typed or " ", 8, self.strong, bold=True)
-        field = Image.new("RGB", (self.px(24), words.height + self.px(0.8)), self.background)
+        field = Image.new("L", (self.px(24), words.height + self.px(0.8)), self.background)
         field.paste(words, ((field.width - words.width) // 2, 0))
         draw = ImageDraw.Draw(field)
         draw.rectangle((0, field.height - max(2, self.px(0.3)), field.width, field.height), self.rim)
@@ -172,22 +168,22 @@ class Artist:
 
     def _progress(self, share: float, words: str) -> Image.Image:
         width, height = self.px(56) * SMOOTH, self.px(1.0) * SMOOTH
-        bar = Image.new("RGB", (width, height), self.background)
+        bar = Image.new("L", (width, height), self.background)
         draw = ImageDraw.Draw(bar)
         draw.rounded_rectangle((0, 0, width - 1, height - 1), height // 2, self.cap)
         draw.rounded_rectangle((0, 0, max(height, round(width * share)) - 1, height - 1), height // 2, self.plain)
         return self._column([bar.reduce(SMOOTH), self._line(words, 3.1, self.faint)], gap=1.2)
 
-    def _line(self, text: str, size: float, ink: Colour, bold: bool = False) -> Image.Image:
+    def _line(self, text: str, size: float, ink: int, bold: bool = False) -> Image.Image:
         font = self._font(size, bold)
-        line = Image.new("RGB", (round(font.getlength(text)), round(LINE * font.size)), self.background)
+        line = Image.new("L", (round(font.getlength(text)), round(LINE * font.size)), self.background)
         ImageDraw.Draw(line).text((0, line.height / 2), text, ink, font, anchor="lm")
         return line
 
     def _row(self, parts: Sequence[Image.Image], gap: float) -> Image.Image:
         space = self.px(gap)
         row = Image.new(
-            "RGB",
+            "L",
             (sum(p.width for p in parts) + space * (len(parts) - 1), max(p.height for p in parts)),
             self.background,
         )
@@ -200,7 +196,7 @@ class Artist:
     def _column(self, parts: Sequence[Image.Image], gap: float) -> Image.Image:
         space = self.px(gap)
         column = Image.new(
-            "RGB",
+            "L",
             (max(p.width for p in parts), sum(p.height for p in parts) + space * (len(parts) - 1)),
             self.background,
         )
@@ -228,8 +224,8 @@ def fill_lines(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[st
             continue
         if lines[-1]:
             lines.append("")
-        for letter in word:
-            if font.getlength(lines[-1] + letter) > width:
+        for part in (word,) if font.getlength(word) <= width else word:
+            if font.getlength(lines[-1] + part) > width:
                 lines.append("")
-            lines[-1] += letter
+            lines[-1] += part
     return lines

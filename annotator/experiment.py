@@ -19,6 +19,7 @@ from annotator.slide import Escape, Slide
 from annotator.trial import Trial
 from data.decoding import BadPicture
 from sessions import participants, runs
+from shell import UserError
 
 FEEDBACK_S = 0.8
 SECONDS_PER_TRIAL = 2.0  # for the duration that the subject is told
@@ -88,7 +89,7 @@ class Experiment:
         answers: dict[str, str | int | None] = {"age": self.host.type_age()}
         for column in ("sex", "handedness"):
             answers[column] = self.host.choose(column, participants.COLUMNS[column]["Levels"])
-        participants.describe(folder, subject, answers)
+        self.record.save(lambda: participants.describe(folder, subject, answers), folder / "participants.tsv", answers)
 
     def _practise(self) -> None:
         if not self.course.practice:
@@ -119,19 +120,29 @@ class Experiment:
         """Show and record one trial after the other; a picture that cannot be read is named and left out."""
         screen = self.host.screen
         loaders: list[Loader] = [partial(self.course.load, planned) for planned in trials]
-        with Pictures(loaders, face_height(self.course.settings, screen.size), screen.size[0]) as pictures:
+        width, height = screen.size
+        with Pictures(loaders, face_height(self.course.settings, height, screen.monitor_width), width) as pictures:
             for planned in trials:
                 try:
                     picture = pictures.next()
                 except BadPicture as error:
                     print(f"left out {planned.image}: {error}")
+                    self._leave_out(planned)
                     continue
                 yield self._show_one(planned, picture, pictures)
+
+    def _leave_out(self, planned: Planned) -> None:
+        self.record.left_out.append(planned.image)
+        done, total = self.host.progress
+        self.host.progress = (done, total - 1)
+        if not self.host.progress[1]:
+            raise UserError(f"{self.course.images.folder}: none of the pictures to be shown can be read.")
 
     def _show_one(self, planned: Planned, picture: Image.Image, pictures: Pictures) -> Slide:
         host = self.host
         while True:
             trial = Trial(self.course.responses, self.course.settings.timeout_s, host.held)
+            host.held = trial.held
             fixation_s = self.jitter.uniform(*self.course.settings.fixation_s)
             try:
                 shown = slide.show(
@@ -140,7 +151,6 @@ class Experiment:
             except Escape:
                 host.pause()
                 continue
-            host.held = trial.held
             self.record.add(planned, shown)
             if planned.trial_type != "practice":
                 done, total = host.progress

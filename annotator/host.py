@@ -40,7 +40,7 @@ class Host:
 
     def show(self, picture: Image.Image) -> float:
         """Show `picture` and return the time of the flip."""
-        self.screen.draw(picture)
+        self.screen.draw(self.screen.load(picture))
         return self.screen.flip()
 
     def ask(self, page: Page, keys: Collection[str] | None = None) -> str:

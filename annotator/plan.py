@@ -24,20 +24,24 @@ class Planned:
 def order(images: Iterable[str], seed: int, repeats: float = 0.0) -> list[Planned]:
     """All `images` shuffled, and the share `repeats` of them shown once more, at least `REPEAT_DISTANCE` trials later.
 
-    The same images, seed and share always give the same list. Sets too small for the distance repeat fewer faces.
+    The same images, seed and share always give the same list. Where the distance does not leave room for all repeats
+    between the faces, some come after the last one. Of fewer faces than the distance none is repeated: an answer that
+    is still remembered says nothing about consistency.
     """
     rng = random.Random(seed)
     main = sorted(images)
     rng.shuffle(main)
     early_enough = range(max(0, len(main) - REPEAT_DISTANCE))
+    count = round(repeats * len(main)) if len(main) >= REPEAT_DISTANCE else 0
     again: dict[int, list[Planned]] = {}
-    for first in sorted(rng.sample(early_enough, min(round(repeats * len(main)), len(early_enough)))):
+    for first in sorted(rng.sample(early_enough, min(count, len(early_enough)))):
         after = rng.randrange(first + REPEAT_DISTANCE, len(main))
         again.setdefault(after, []).append(Planned(main[first], "repeat"))
     trials: list[Planned] = []
     for position, image in enumerate(main):
         trials += [Planned(image, "main"), *again.get(position, [])]
-    return trials
+    late = main[len(early_enough) :][: max(0, count - len(early_enough))]
+    return trials + [Planned(image, "repeat") for image in late]
 
 
 def remaining(trials: Sequence[Planned], rows: Iterable[Mapping[str, str]]) -> list[Planned]:

@@ -1,6 +1,8 @@
 """From what happened on the screen to the session file."""
 
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 from annotator.host import Host, Leave
 from annotator.page import compose
@@ -34,6 +36,8 @@ class Record:
         self.host = host
         self.start_s = time.perf_counter()
         self.rows: list[dict[str, str | float | None]] = []
+        self.left_out: list[str] = []
+        """Images that could not be shown."""
 
     def add(self, planned: Planned, slide: Slide) -> None:
         """Write one trial and return when it is on the disk.
@@ -58,28 +62,41 @@ class Record:
             "ended_by": outcome.ended_by,
             "key_source": outcome.key_source,
         }
+        self.save(lambda: self.run.write(**row), self.run.path, row)
+        self.rows.append(row)
+
+    def save(self, write: Callable[[], None], path: Path, answer: object) -> None:
+        """`write` the subject's `answer` to `path`; as long as that fails, say so and, when asked to, try again.
+
+        Raises
+        ------
+        NotSaved
+            The subject gives up.
+        """
         while True:
             try:
-                self.run.write(**row)
-                break
+                return write()
             except OSError as error:
-                page = compose(
-                    self.host.texts,
-                    "cannot_write",
-                    (("space", "retry"), ("escape", "leave")),
-                    note=f"{self.run.path}: {error.strerror}",
-                )
-                print(f"{self.run.path}: {error.strerror}; not saved so far: {row}")
+                problem = f"{path}: {error.strerror}"
+                print(f"{problem}; not saved so far: {answer}")
+                actions = (("space", "retry"), ("escape", "leave"))
+                page = compose(self.host.texts, "cannot_write", actions, note=problem)
                 if self.host.ask(page) == ESCAPE:
                     raise NotSaved from error
-        self.rows.append(row)
 
     def finish(self) -> None:
         """Add to the sidecar what is known only at the end."""
         refresh_s = self.host.screen.refresh_s
         late_s = 1.5 * (refresh_s if refresh_s > 0 else UNKNOWN_REFRESH_S)
         late = sum(float(row["onset_delay"] or 0) > late_s for row in self.rows)
-        self.note(EndTime=now(), StartClock=self.start_s, FlipsOfFaces=len(self.rows), LateFlips=late)
+        shown = len(self.rows)
+        self.note(
+            EndTime=now(),
+            StartClock=self.start_s,
+            FlipsOfFaces=shown,
+            LateFlips=late,
+            ImagesLeftOut=sorted(set(self.left_out)),
+        )
 
     def note(self, **sidecar: object) -> None:
         """Add to the run's sidecar; a full disk is no reason to stop here, the rows will tell."""

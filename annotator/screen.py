@@ -58,6 +58,8 @@ class Screen:
         self.refresh_sd_s = math.nan
         self.key_source = WAKE_UP
         """What is expected to time the keys; each press says what did."""
+        self.monitor_width = 0
+        """In pixels, those of `size`: of the whole monitor, also where the window is smaller."""
         self._sdl: Sdl | None = None
         self._stamp_ms: int | None = None
 
@@ -72,6 +74,8 @@ class Screen:
             raise UserError(f"no window can be opened here ({error}); it needs a graphical desktop.") from None
         pygame.display.set_caption("Smiley or not smiley")
         pygame.mouse.set_visible(False)
+        self._changed = self._surface.get_rect()
+        """What the next flip has to show."""
         self._open_keyboard()
         self._handlers = {sign: signal.signal(sign, _close_window) for sign in (signal.SIGTERM, signal.SIGINT)}
         self.draw()
@@ -108,12 +112,22 @@ class Screen:
             if name == ESCAPE:
                 raise UserError(f"--keys {name}: expected another key, as this one pauses.")
 
-    def draw(self, picture: Image.Image | None = None) -> None:
-        """Lay `picture` (RGB) on the middle of an empty background; `flip` shows it."""
+    def load(self, picture: Image.Image) -> pygame.Surface:
+        """`picture`, in mode RGB or L, as `draw` takes it."""
+        if picture.mode == "RGB":
+            return pygame.image.frombuffer(picture.tobytes(), picture.size, "RGB")
+        surface = pygame.image.frombuffer(picture.tobytes(), picture.size, "P")
+        surface.set_palette([(level, level, level) for level in range(256)])
+        return surface
+
+    def draw(self, picture: pygame.Surface | None = None) -> None:
+        """Lay `picture` on the middle of an empty background; `flip` shows it."""
         self._surface.fill((self.grey,) * 3)
+        size = (0, 0) if picture is None else picture.get_size()
+        self._covered = pygame.Rect(0, 0, *size).move_to(center=self._surface.get_rect().center)
+        self._changed.union_ip(self._covered)
         if picture is not None:
-            image = pygame.image.frombytes(picture.tobytes(), picture.size, "RGB")
-            self._surface.blit(image, image.get_rect(center=self._surface.get_rect().center))
+            self._surface.blit(picture, self._covered)
 
     def settle(self, due_s: float) -> None:
         """Flip the same again until just before `due_s`: a first flip may return at once, only the next ones wait."""
@@ -122,9 +136,12 @@ class Screen:
 
     def flip(self, due_s: float = 0.0) -> float:
         """Show what was drawn, not before `due_s`, and return the time at which that was done."""
-        if not self.vsync:
+        if self.vsync:
+            pygame.display.flip()
+        else:
             time.sleep(max(0.0, due_s - clock()))
-        pygame.display.flip()
+            pygame.display.update(self._changed)
+        self._changed = self._covered.copy()
         return clock()
 
     def wait_for_press(self, deadline_s: float = math.inf) -> Press | None:
@@ -160,6 +177,7 @@ class Screen:
             raise UserError(f"--monitor {self.monitor}: expected 1 to {len(desktops)}, the monitors of this machine.")
         display = self.monitor - 1
         width, height = desktops[display]
+        self.monitor_width = width
         if self.windowed:
             return pygame.display.set_mode((int(width * WINDOW_SHARE), int(height * WINDOW_SHARE)), display=display)
         if pygame.display.get_desktop_refresh_rates()[display]:  # 0: a virtual display, which never refreshes
@@ -207,6 +225,8 @@ class Screen:
 
 def key_name(code: int) -> str:
     """What the key with a code of pygame is called here: f, left, space; the keypad's keys like those above letters."""
+    if code == pygame.K_KP_ENTER:
+        return "return"
     name = pygame.key.name(code) or pygame.key.name(code, use_compat=False).lower()  # the second knows ö and é
     return name[1] if len(name) == 3 and name[0] == "[" else name  # pygame calls the keypad's digits [0] to [9]
 

@@ -1,16 +1,18 @@
 """One session from the command line to the session file: opens what is needed, in order, and closes it again."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import sessions
-from annotator.course import settle
+from annotator.course import Course, settle
 from annotator.experiment import Experiment
 from annotator.host import Host
+from annotator.plan import REPEAT_DISTANCE
 from annotator.record import COLUMNS, Record
 from annotator.screen import Screen, WindowClosed
 from annotator.settings import Settings
 from annotator.sidecar import describe_course, describe_screen
-from annotator.subjects import Person, SimulatedSubject
+from annotator.subjects import Person
 from annotator.texts import open_texts
 from data.images import DEFAULT, ImageSet, open_set
 from sessions.files import subjects
@@ -33,20 +35,16 @@ def record(settings: Settings, subject: str) -> None:
         more = "; a larger --limit adds some" if course.left_out else ""
         print(f"{subject} has seen all {len(course.faces)} faces{more}.")
         return
-    if settings.images is not None and course.left_out:
-        print(f"note: --limit {settings.limit} leaves out the last {course.left_out} faces of {settings.images}.")
-    truth: dict[str, float] = {}
-    if settings.simulate:
-        from sessions.simulate import standardised_truth
-
-        truth = {str(image): float(smile) for image, smile in standardised_truth(settings.data, "true_smile").items()}
+    note_differences(course)
     sidecar = describe_course(course, earlier, texts)
     with Screen(settings.windowed, settings.monitor, settings.grey) as screen:
         screen.check_keys(course.responses)
-        person = SimulatedSubject(screen, truth, course.responses, course.seed) if settings.simulate else Person(screen)
+        person = who_presses(course, screen)
         host = Host(screen, person, texts)
+        sidecar |= describe_screen(screen, course) | person.describe()
+        if (angle := sidecar["FaceHeight_deg"]) is not None:
+            print(f"Faces are {sidecar['FaceHeight']} pixels high, {angle:.1f} degrees of visual angle.")
         with sessions.RunWriter(settings.sessions, subject, images.name, sidecar, COLUMNS) as run:
-            run.update(**describe_screen(screen, course), **person.describe())
             trials = Record(run, host)
             try:
                 Experiment(course, host, trials).run()
@@ -63,6 +61,36 @@ def record(settings: Settings, subject: str) -> None:
         print(f"Next: python -m labeling.build{settings.given('data', 'sessions')}")
     else:
         print("Nothing was shown, nothing is recorded.")
+
+
+def note_differences(course: Course) -> None:
+    """Say where less is shown than the settings may seem to ask for."""
+    settings = course.settings
+    if settings.images is not None and course.left_out:
+        print(f"note: --limit {settings.limit} leaves out the last {course.left_out} faces of {settings.images}.")
+    if settings.repeats and not course.repeats:
+        enough = max(REPEAT_DISTANCE, math.floor(0.5 / settings.repeats) + 1)
+        print(
+            f"note: no face is shown a second time; --repeats {settings.repeats:g} takes at least {enough} faces, "
+            f"not {len(course.faces)}."
+        )
+
+
+def who_presses(course: Course, screen: Screen) -> Person:
+    """The subject in front of the screen.
+
+    Raises
+    ------
+    UserError
+        One is to be simulated, and the image set does not tell the true smiles.
+    """
+    if not course.settings.simulate:
+        return Person(screen)
+    from annotator.simulated import SimulatedSubject
+    from sessions.simulate import standardised_truth
+
+    truth = standardised_truth(course.settings.data, "true_smile").to_dict()
+    return SimulatedSubject(screen, truth, course.responses, course.seed)
 
 
 def open_or_draw(settings: Settings) -> ImageSet:

@@ -27,7 +27,8 @@ class Settings:
     design: Literal["fixed", "balanced"] = "fixed"
     """balanced takes the faces that were shown least often so far, for many subjects on a large set."""
     repeats: float = 0.1
-    """Share of the faces that is shown a second time, at least 20 faces later, to see how consistent the subject is."""
+    """Share of the faces that is shown a second time, to see how consistent the subject is; at least 20 faces later, so
+    that sets of fewer than 20 have no repeats."""
     questions: bool = True
     """Ask for age, sex and handedness, once; each can be skipped."""
     practice: int = 6
@@ -47,7 +48,7 @@ class Settings:
     face_degrees: float | None = None
     """Height of a face in degrees of visual angle instead; needs the next two."""
     screen_width_cm: float | None = None
-    """Width of the visible screen."""
+    """Width of the picture on the monitor. With the next one it also tells how many degrees a --face-height is."""
     distance_cm: float | None = None
     """From the eyes to the screen."""
     grey: int = 40
@@ -85,6 +86,7 @@ class Settings:
             ("--block", self.block, self.block >= 1, "at least 1"),
             ("--fixation-s", self.fixation_s, 0.1 <= shortest_s <= longest_s <= 60, "two times in order, 0.1 to 60 s"),
             ("--timeout-s", self.timeout_s, 0.1 <= self.timeout_s <= 3600, "0.1 to 3600 s"),
+            ("--slow-s", self.slow_s, self.slow_s > 0, "above 0"),
             ("--face-height", self.face_height, 0 < self.face_height <= 1, "a share of the screen above 0, up to 1"),
             ("--face-degrees", degrees, degrees is None or 0 < degrees <= 90, "above 0, up to 90"),
             ("--screen-width-cm", width_cm, width_cm is None or 0 < width_cm < math.inf, "above 0"),
@@ -97,3 +99,5 @@ class Settings:
                 raise UserError(f"{flag} {value}: expected {expected}.")
         if degrees is not None and (width_cm is None or distance_cm is None):
             raise UserError("--face-degrees needs --screen-width-cm and --distance-cm.")
+        if (width_cm is None) != (distance_cm is None):
+            raise UserError("--screen-width-cm and --distance-cm belong together: a visual angle needs both.")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from annotator.course import Course, face_height
+from annotator.course import Course, face_height, visual_angle
 from annotator.texts import Texts
 from sessions import Run, content_hash
 
@@ -25,6 +25,7 @@ def describe_course(course: Course, earlier: Sequence[Run], texts: Texts) -> dic
         "Design": settings.design if settings.images is None else "list",
         "Limit": settings.limit,
         "Repeats": settings.repeats,
+        "RepeatsPlanned": course.repeats,
         "KeyMap": course.responses,
         "FixationDuration": list(settings.fixation_s),
         "Timeout": settings.timeout_s,
@@ -35,15 +36,22 @@ def describe_course(course: Course, earlier: Sequence[Run], texts: Texts) -> dic
 
 
 def describe_screen(screen: "Screen", course: Course) -> dict[str, Any]:
-    """What the open window says about itself. Sizes in pixels, None where it cannot be known."""
+    """What the open window says about itself. Sizes in pixels, None where it cannot be known.
+
+    Raises
+    ------
+    UserError
+        The faces are larger than the screen.
+    """
     settings = course.settings
-    height = face_height(settings, screen.size)
+    height = face_height(settings, screen.size[1], screen.monitor_width)
     return {
         "ScreenSize": list(screen.size),
         "FullScreen": not settings.windowed,
         "ScreenWidth_cm": settings.screen_width_cm,
         "ViewingDistance_cm": settings.distance_cm,
         "FaceHeight": height,
+        "FaceHeight_deg": visual_angle(settings, height, screen.monitor_width),
         "VSync": screen.vsync,
         "RefreshRate": None if math.isnan(screen.refresh_s) else 1 / screen.refresh_s,
         "RefreshIntervalSD": None if math.isnan(screen.refresh_sd_s) else screen.refresh_sd_s,

@@ -54,13 +54,14 @@ def show(
     Escape, WindowClosed
         Before the face was shown.
     """
-    screen.draw(cross)
+    face = screen.load(picture)
+    screen.draw(screen.load(cross))
     cross_s = screen.flip()
     due_s = cross_s + fixation_s
     _feed(trial, subject, due_s - SETTLE_S)
     with quiet:
         screen.settle(due_s)
-        screen.draw(picture)
+        screen.draw(face)
         onset_s = screen.flip(due_s)
         stop = None
         try:

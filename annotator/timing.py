@@ -195,7 +195,8 @@ def plot(report: Report, path: Path) -> None:
         strict=True,
     ):
         axes.hist([1000 * value for value in values_s], bins=60, color="0.35")
-        axes.set(title=title, xlabel="ms", yscale="log")
+        axes.set_title(title, fontsize=10)
+        axes.set(xlabel="ms", ylabel="count", yscale="log")
         axes.spines[["top", "right"]].set_visible(False)
     with whole_file(path) as aside:
         figure.savefig(aside, dpi=130)

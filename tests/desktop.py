@@ -101,6 +101,7 @@ class Desktop:
             cwd=folder,
             env=environment,
             text=True,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )

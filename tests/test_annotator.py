@@ -106,6 +106,46 @@ def test_recorded_times_are_those_of_the_keys(desktop: Desktop, folder: Path) ->
     assert {row["key_source"] for row in run.rows()} == {run.sidecar["KeyTimeSource"]} == {"x-server"}
 
 
+def test_the_default_faces_are_drawn_where_there_are_none(desktop: Desktop, tmp_path: Path) -> None:
+    few = "from data.prepare import Drawn\nDrawn.__init__.__defaults__ = (3, *Drawn.__init__.__defaults__[1:])\n"
+    program = desktop.start(tmp_path, *QUICK, "--simulate", code=few + ANNOUNCING)
+    output = finish(program)
+    assert program.returncode == 0, output
+    assert "data/faces is not there yet: drawing its faces first, once.\n" in output
+    assert len(rows(tmp_path)) == 3
+
+
+def test_where_the_system_hands_on_no_times_the_moment_of_waking_up_is_taken_and_said(
+    desktop: Desktop, folder: Path
+) -> None:
+    without = "from annotator import screen\ndef none(library): raise OSError\nscreen.Sdl = none\n"
+    program = desktop.start(folder, *QUICK, code=without + ANNOUNCING)
+    desktop.answer_everything(program)
+    output = finish(program)
+    assert program.returncode == 0, output
+    assert "note: this system does not tell when a key was pressed" in output
+    (run,) = sessions.runs(folder / "sessions", "alice", "faces")
+    assert {row["key_source"] for row in run.rows()} == {run.sidecar["KeyTimeSource"]} == {"wake-up"}
+
+
+def test_where_flips_cannot_wait_for_the_display_they_do_without(desktop: Desktop, folder: Path) -> None:
+    pretend = """
+import pygame
+pygame.display.get_desktop_refresh_rates = lambda: [60]
+set_mode = pygame.display.set_mode
+def refuse(size, flags=0, **others):
+    if others.get("vsync"):
+        raise pygame.error("no renderer")
+    return set_mode(size, flags, **others)
+pygame.display.set_mode = refuse
+"""
+    program = desktop.start(folder, *QUICK, "--limit", "2", "--simulate", code=pretend + ANNOUNCING)
+    output = finish(program)
+    assert program.returncode == 0, output
+    sidecar = sessions.runs(folder / "sessions", "alice", "faces")[0].sidecar
+    assert (sidecar["VSync"], sidecar["RefreshRate"], sidecar["FullScreen"]) == (False, None, True)
+
+
 def test_the_same_subject_goes_on_where_it_stopped(desktop: Desktop, folder: Path) -> None:
     program = desktop.start(folder, *QUICK, "--limit", "2")
     desktop.answer_everything(program)
@@ -248,6 +288,17 @@ def test_a_list_that_the_limit_cuts_is_no_surprise(desktop: Desktop, folder: Pat
     program = desktop.start(folder, *QUICK, "--images", "list.txt", "--limit", "2", "--simulate")
     assert "note: --limit 2 leaves out the last 1 faces of list.txt." in finish(program)
     assert sorted(row["image"] for row in rows(folder)) == ["001.png", "003.png"]
+
+
+def test_the_size_of_the_faces_is_told_and_kept_in_degrees_where_the_lengths_are_given(
+    desktop: Desktop, folder: Path
+) -> None:
+    lengths = ("--screen-width-cm", "34", "--distance-cm", "57.3")
+    output = finish(desktop.start(folder, *QUICK, "--simulate", *lengths))
+    assert "Faces are 384 pixels high, 12.7 degrees of visual angle.\n" in output
+    sidecar = sessions.runs(folder / "sessions", "alice", "faces")[0].sidecar
+    assert sidecar["FaceHeight"] == 384
+    assert sidecar["FaceHeight_deg"] == pytest.approx(12.69, abs=0.01)  # 12.75 cm at 57.3 cm
 
 
 def test_questions_are_asked_once_and_can_be_skipped(desktop: Desktop, folder: Path) -> None:
@@ -393,6 +444,31 @@ def test_the_self_test_leaves_a_verdict_a_report_and_a_picture(desktop: Desktop,
     assert "Keys: timed by the X server's stamp" in output
 
 
+@pytest.mark.parametrize("close", [True, False])
+def test_who_presses_no_key_in_the_self_test_may_skip_that_part_and_who_closes_it_keeps_nothing(
+    desktop: Desktop, folder: Path, close: bool
+) -> None:
+    short = "import runpy\nfrom annotator import timing\ntiming.FLIPS_S = 0.1\n"
+    announcing = (
+        "from annotator.host import Host\nshow = Host.show\n"
+        "Host.show = lambda *a: (show(*a), print('page', flush=True))\n"
+    )
+    program = desktop.start(
+        folder, "--timing", code=short + announcing + "runpy.run_module('annotator', run_name='__main__')"
+    )
+    for _ in ("display", "keys"):
+        wait_for_line(program, "page")
+    if close:
+        desktop.close_windows()
+    else:
+        desktop.press("Escape")
+    output = finish(program)
+    assert program.returncode == 0, output
+    assert ("The window was closed; nothing was kept." in output) == close
+    assert ("no key was pressed" in output) == (not close)
+    assert len(list((folder / "sessions").glob("sourcedata/timing_*"))) == (0 if close else 2)
+
+
 def test_the_verdict_of_the_self_test_is_told_even_where_no_file_can_be_written(desktop: Desktop, folder: Path) -> None:
     (folder / "taken").write_text("a file, no folder")
     short = "import runpy\nfrom annotator import timing\ntiming.FLIPS_S, timing.PATIENCE_S = 0.5, 0.5\n"
@@ -423,6 +499,10 @@ def test_where_flips_wait_for_the_display_its_refresh_is_measured_and_faces_fall
         (("--subject", "../alice"), "expected letters"),
         (("--subject", "alice", "--limit", "0"), "--limit 0: expected at least 1"),
         (("--subject", "alice", "--face-degrees", "5"), "needs --screen-width-cm"),
+        (
+            ("--subject", "alice", "--face-degrees", "40", "--screen-width-cm", "34", "--distance-cm", "57.3"),
+            "--face-degrees 40: a face would be 1256 pixels high, but there are 768",
+        ),
         (("--subject", "alice", "--keys", "f", "nokey"), "no key is called so"),
         (("--subject", "alice", "--keys", "F", "J"), "--keys F: expected f,"),
         (("--subject", "alice", "--keys", "left", "[6]"), "--keys [6]: expected 6,"),
@@ -446,7 +526,9 @@ def test_a_key_that_may_be_asked_for_is_called_so_when_it_is_pressed(desktop: De
     code = """
 from annotator.screen import Screen
 with Screen(windowed=True) as screen:
-    for asked, name in ("[", "["), ("]", "]"), ("left", "left"), ("4", "4"), ("[4]", "4"), ("F", "f"), ("ö", "ö"):
+    for asked, name in (
+        ("[", "["), ("]", "]"), ("left", "left"), ("4", "4"), ("[4]", "4"), ("F", "f"), ("ö", "ö"), ("enter", "return")
+    ):
         screen.check_keys([name])
         screen.post_press(asked)
         assert screen.wait_for_press().key == name, name
@@ -455,8 +537,42 @@ print("all")
     assert finish(desktop.start(folder, code=code)).splitlines()[-1] == "all"
 
 
-def test_without_a_display_it_is_one_sentence(desktop: Desktop, folder: Path) -> None:
-    program = desktop.start(folder, *QUICK, code="import os; del os.environ['DISPLAY']\n" + ANNOUNCING)
+def test_what_was_drawn_last_stands_in_the_middle_and_nothing_of_what_stood_before(
+    desktop: Desktop, folder: Path
+) -> None:
+    code = """
+from PIL import Image
+from annotator.screen import Screen
+with Screen(grey=40) as screen:
+    for picture in Image.new("L", (1024, 768), 200), Image.new("RGB", (300, 100), "red"), None:
+        screen.draw(picture and screen.load(picture))
+        screen.flip()
+        print("shown", flush=True)
+        input()
+"""
+    program = desktop.start(folder, code=code)
+    assert program.stdin is not None
+    everything = (0, 0, 1024, 768)
+    for covered, inside, outside in (
+        (everything, (200, 200, 200), None),
+        ((362, 334, 662, 434), (255, 0, 0), (40, 40, 40)),
+        (None, None, (40, 40, 40)),
+    ):
+        wait_for_line(program, "shown")
+        seen = desktop.screenshot()
+        if covered is not None:
+            assert seen.crop(covered).getcolors() == [((covered[2] - covered[0]) * (covered[3] - covered[1]), inside)]
+            seen.paste((40, 40, 40), covered)
+        assert outside is None or seen.getcolors() == [(1024 * 768, outside)]
+        program.stdin.write("\n")
+        program.stdin.flush()
+    finish(program)
+    assert program.returncode == 0
+
+
+@pytest.mark.parametrize("without", ["del os.environ['DISPLAY']", "os.environ['SDL_VIDEODRIVER'] = 'dummy'"])
+def test_without_a_display_it_is_one_sentence(desktop: Desktop, folder: Path, without: str) -> None:
+    program = desktop.start(folder, *QUICK, code=f"import os; {without}\n" + ANNOUNCING)
     output = finish(program)
     assert program.returncode == 2
     assert "no window can be opened here" in output

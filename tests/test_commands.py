@@ -86,6 +86,13 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_disk_without_room_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    with pytest.raises(OSError) as caught, shell.whole_file(path):
+        raise OSError(28, "No space left on device")
+    assert caught.value.filename == str(path)
+
+
 def test_a_file_is_written_beside_its_place_with_the_same_suffix(tmp_path: Path) -> None:
     with shell.whole_file(tmp_path / "a.png") as aside:
         assert aside.parent == tmp_path and aside.suffix == ".png" and aside.name.startswith(".")

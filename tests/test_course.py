@@ -10,8 +10,9 @@ import pytest
 from desktop import draw_faces
 
 import sessions
-from annotator.course import face_height, settle
-from annotator.plan import Planned
+from annotator.course import face_height, settle, visual_angle
+from annotator.plan import Planned, order
+from annotator.session import faces_seen, note_differences
 from annotator.settings import Settings
 from annotator.sidecar import describe_course
 from annotator.texts import open_texts
@@ -56,6 +57,21 @@ def test_a_session_that_goes_on_keeps_its_keys_and_its_seed(images: ImageSet) ->
         settle(replace(SETTINGS, seed=4), "alice", images, earlier, [])
 
 
+@pytest.mark.parametrize("share", [0.4, 0.0])
+def test_a_session_that_goes_on_keeps_its_repeats(images: ImageSet, share: float) -> None:
+    draw_faces(Path("many"), count=25)
+    faces = open_set("many/data/faces")
+    given, left_out = (replace(SETTINGS, repeats=repeats) for repeats in (share, Settings.repeats))
+    first = settle(given, "alice", faces, [], [])
+    earlier = record(first.trials[:12], **describe_course(first, [], open_texts("en")))
+    for settings in (given, left_out):
+        second = settle(settings, "alice", faces, earlier, [])
+        assert second.trials == first.trials[12:]
+        assert describe_course(second, earlier, open_texts("en"))["Repeats"] == share
+    with pytest.raises(UserError, match=rf"--repeats: .*run-01_beh.tsv was recorded with {share}; leave --repeats out"):
+        settle(replace(SETTINGS, repeats=0.5), "alice", faces, earlier, [])
+
+
 def test_practice_comes_again_until_a_face_was_judged(images: ImageSet) -> None:
     first = settle(SETTINGS, "alice", images, [], [])
     earlier = record(first.practice[:1], Seed=first.seed)
@@ -85,6 +101,16 @@ def test_the_balanced_design_goes_on_with_the_faces_it_began_with(images: ImageS
     assert describe_course(second, earlier, open_texts("en"))["Continues"] == earlier[0].path.name
 
 
+def test_the_balanced_design_begins_with_the_faces_that_no_subject_has_judged(images: ImageSet) -> None:
+    balanced = replace(SETTINGS, design="balanced", limit=4)
+    assert list(faces_seen(balanced, images)) == []
+    first = settle(balanced, "alice", images, [], [])
+    record([*first.practice, *first.trials, Planned(first.trials[0].image, "repeat")])
+    assert sorted(faces_seen(balanced, images)) == sorted(first.faces)
+    second = settle(balanced, "bob", images, [], faces_seen(balanced, images))
+    assert not set(first.faces) & set(second.faces)
+
+
 def test_a_list_of_ones_own_replaces_the_common_one(images: ImageSet) -> None:
     Path("list.txt").write_text("007.png\n002.png\n")
     course = settle(replace(SETTINGS, images=Path("list.txt")), "alice", images, [], [])
@@ -102,6 +128,19 @@ def test_it_is_known_how_many_faces_a_larger_limit_would_add(images: ImageSet) -
     assert [first.left_out, settle(balanced, "alice", images, earlier, []).left_out] == [6, 0]
 
 
+@pytest.mark.parametrize(("repeats", "least"), [(0.1, 20), (0.02, 26), (1.0, 20)])
+def test_a_set_that_is_too_small_for_repeats_is_no_surprise(
+    images: ImageSet, capsys: pytest.CaptureFixture[str], repeats: float, least: int
+) -> None:
+    note_differences(settle(replace(SETTINGS, repeats=repeats), "alice", images, [], []))
+    words = f"note: no face is shown a second time; --repeats {repeats:g} takes at least {least} faces, not 10.\n"
+    assert capsys.readouterr().out == words
+    assert len(order([f"{i}.png" for i in range(least)], 0, repeats)) > least
+    assert len(order([f"{i}.png" for i in range(least - 1)], 0, repeats)) == least - 1
+    note_differences(settle(SETTINGS, "alice", images, [], []))
+    assert capsys.readouterr().out == ""
+
+
 def test_practice_faces_are_in_no_set_and_smile_in_turn(images: ImageSet) -> None:
     course = settle(SETTINGS, "alice", images, [], [])
     first, second = (np.asarray(course.load(trial)) for trial in course.practice)
@@ -112,10 +151,42 @@ def test_practice_faces_are_in_no_set_and_smile_in_turn(images: ImageSet) -> Non
 
 
 def test_the_size_of_a_face_is_a_share_of_the_screen_or_a_visual_angle() -> None:
-    assert face_height(replace(SETTINGS, face_height=0.25), (1920, 1080)) == 270
+    assert face_height(replace(SETTINGS, face_height=0.25), 1080, 1920) == 270
     # 57.3 cm away, one degree is one centimetre; 1920 pixels on 48 cm are 40 per centimetre
     degrees = replace(SETTINGS, face_degrees=5.0, distance_cm=57.3, screen_width_cm=48.0)
-    assert face_height(degrees, (1920, 1080)) == pytest.approx(200, abs=1)
+    assert face_height(degrees, 1080, 1920) == pytest.approx(200, abs=1)
+    assert visual_angle(degrees, 200, 1920) == pytest.approx(5, abs=0.01)
+
+
+def test_a_face_in_degrees_is_as_large_in_a_window_as_on_the_whole_screen() -> None:
+    degrees = replace(SETTINGS, face_degrees=5.0, distance_cm=57.3, screen_width_cm=48.0)
+    assert face_height(degrees, 810, 1920) == face_height(degrees, 1080, 1920)
+
+
+def test_how_many_degrees_a_share_of_the_screen_is_can_be_told_where_the_lengths_are_given() -> None:
+    measured = replace(SETTINGS, face_height=0.5, distance_cm=60.0, screen_width_cm=53.1)
+    height = face_height(measured, 1080, 1920)
+    assert height == 540
+    assert visual_angle(measured, height, 1920) == pytest.approx(14.2, abs=0.05)  # 14.9 cm at 60 cm
+    assert visual_angle(SETTINGS, height, 1920) is None
+
+
+def test_a_face_that_the_screen_does_not_hold_at_its_degrees_is_refused() -> None:
+    degrees = replace(SETTINGS, face_degrees=30.0, distance_cm=57.3, screen_width_cm=48.0)
+    with pytest.raises(
+        UserError, match=r"would be 1228 pixels high, but there are 1080; expected at most 26.5 degrees"
+    ):
+        face_height(degrees, 1080, 1920)
+    assert face_height(replace(degrees, face_degrees=26.5), 1080, 1920) <= 1080
+
+
+def test_how_often_faces_come_again_is_kept_as_asked_and_as_planned(images: ImageSet) -> None:
+    course = settle(replace(SETTINGS, repeats=0.5), "alice", images, [], [])
+    sidecar = describe_course(course, [], open_texts("en"))
+    assert (sidecar["Repeats"], sidecar["RepeatsPlanned"], len(course.trials)) == (0.5, 0, 10)
+    draw_faces(Path("many"), count=25)
+    course = settle(replace(SETTINGS, repeats=0.4), "alice", open_set("many/data/faces"), [], [])
+    assert (describe_course(course, [], open_texts("en"))["RepeatsPlanned"], len(course.trials)) == (10, 35)
 
 
 def test_the_next_command_names_what_was_given_and_a_shell_reads_it_back() -> None:
@@ -137,6 +208,8 @@ def test_the_next_command_names_what_was_given_and_a_shell_reads_it_back() -> No
         {"keys": ("f", "f")},
         {"seed": -1},
         {"face_degrees": 5.0},
+        {"screen_width_cm": 48.0},
+        {"distance_cm": 57.0},
         {"face_degrees": 200.0, "screen_width_cm": 48.0, "distance_cm": 57.0},
         {"face_degrees": 5.0, "screen_width_cm": 0.0, "distance_cm": 57.0},
         {"face_degrees": 5.0, "screen_width_cm": 48.0, "distance_cm": -57.0},
@@ -145,5 +218,5 @@ def test_the_next_command_names_what_was_given_and_a_shell_reads_it_back() -> No
 )
 def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, object]) -> None:
     SETTINGS.check()
-    with pytest.raises(UserError, match=r"expected|needs"):
+    with pytest.raises(UserError, match=r"expected|needs|belong together"):
         replace(SETTINGS, **wrong).check()  # type: ignore[arg-type]

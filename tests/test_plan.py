@@ -25,8 +25,16 @@ def test_every_face_comes_once_and_its_repeat_at_a_distance(count: int, seed: in
     again = {trial.image: i for i, trial in enumerate(trials) if trial.trial_type == "repeat"}
     assert sorted(main) == sorted(names)
     assert len(trials) == len(main) + len(again)
-    assert len(again) == min(round(repeats * count), max(0, count - REPEAT_DISTANCE))
+    assert len(again) == (round(repeats * count) if count >= REPEAT_DISTANCE else 0)
     assert all(again[image] - main[image] >= REPEAT_DISTANCE for image in again)
+
+
+def test_repeats_stand_between_the_faces_as_long_as_there_is_room_and_the_rest_after_them() -> None:
+    few, all_of_them = (plan.order(NAMES[:25], 7, repeats) for repeats in (0.2, 1.0))
+    assert [trial.trial_type for trial in few].count("repeat") == 5
+    after_the_last = all_of_them[-20:]
+    assert [trial.trial_type for trial in after_the_last] == ["repeat"] * 20
+    assert {trial.image for trial in all_of_them if trial.trial_type == "repeat"} == set(NAMES[:25])
 
 
 def test_the_order_is_that_of_its_seed_whatever_the_order_of_the_names() -> None:

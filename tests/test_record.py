@@ -1,8 +1,8 @@
 """From the screen to the file: whatever happens to subject, window, disk and program, a shown face has one row."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import cycle, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +10,7 @@ from typing import cast
 
 import pytest
 from desktop import draw_faces
+from fake_screen import Event, Failure, FakeScreen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -18,35 +19,19 @@ import sessions
 from annotator.course import settle
 from annotator.experiment import Experiment
 from annotator.host import Host
+from annotator.page import Page
 from annotator.record import COLUMNS, Record
 from annotator.screen import Screen, WindowClosed
 from annotator.settings import Settings
 from annotator.sidecar import describe_course
 from annotator.subjects import Person
 from annotator.texts import open_texts
-from annotator.trial import Press
 from data.images import ImageSet, open_set
+from sessions import participants
+from shell import UserError
 
 SETTINGS = Settings(limit=6, repeats=0.0, practice=1, block=2, questions=False, fixation_s=(0.1, 0.2), seed=5)
 TEXTS = open_texts("en")
-
-
-class Failure(Exception):
-    """Something that nobody thought of."""
-
-
-@dataclass(frozen=True)
-class Event:
-    """What happens next, to a program that waits for a key."""
-
-    what: str
-    """A key; or `close`, `fail`, `fill`: the window is closed, the program fails, the disk refuses the next row."""
-    after_s: float
-    """Since it began to wait."""
-    down: bool = True
-    off_s: float = 0.0
-    """Of the key's time, from the clock's."""
-
 
 DILIGENT = [Event(key, 0.2, down) for key in ("space", "f") for down in (True, False)]
 EVENTS = st.builds(
@@ -56,49 +41,6 @@ EVENTS = st.builds(
     st.booleans(),
     st.sampled_from([0.0, 0.0, -0.2, 0.2]),
 )
-
-
-class FakeScreen:
-    """Nobody sees it, and its time is made by those who wait."""
-
-    size = (160, 120)
-    grey = 40
-    refresh_s = float("nan")
-
-    def __init__(self, events: Iterable[Event]) -> None:
-        self.events: Iterator[Event] = iter(events)
-        self.now_s = 100.0
-        self.refusals = 0
-        self.coming: Event | None = None
-        self.due_s = 0.0
-
-    def draw(self, picture: Image.Image | None = None) -> None:
-        pass
-
-    def settle(self, due_s: float) -> None:
-        pass
-
-    def flip(self, due_s: float = 0.0) -> float:
-        self.now_s = max(self.now_s + 0.001, due_s)
-        return self.now_s
-
-    def wait_for_press(self, deadline_s: float) -> Press | None:
-        while True:
-            if self.coming is None:
-                self.coming = next(self.events, Event("close", 0.0))
-                self.due_s = self.now_s + self.coming.after_s
-            if self.due_s > deadline_s:
-                self.now_s = max(self.now_s, deadline_s)
-                return None
-            event, self.coming = self.coming, None
-            self.now_s = max(self.now_s, self.due_s)
-            if event.what == "close":
-                raise WindowClosed
-            if event.what == "fail":
-                raise Failure
-            if event.what != "fill":
-                return Press(event.what, self.now_s + event.off_s, "test", event.down)
-            self.refusals += 1
 
 
 class Watched(Person):
@@ -127,10 +69,12 @@ class Writer(sessions.RunWriter):
         super().write(**row)
 
 
-def sit(folder: Path, images: ImageSet, events: Iterable[Event]) -> tuple[list[str], list[dict[str, str]]]:
+def sit(
+    folder: Path, images: ImageSet, events: Iterable[Event], settings: Settings = SETTINGS
+) -> tuple[list[str], list[dict[str, str]]]:
     """One session: the faces that were seen, without one whose row the disk refused to the end, and its rows."""
     earlier = sessions.runs(folder, "alice", images.name)
-    course = settle(SETTINGS, "alice", images, earlier, [])
+    course = settle(settings, "alice", images, earlier, [])
     screen = FakeScreen(events)
     person = Watched(cast(Screen, screen))
     host = Host(cast(Screen, screen), person, TEXTS)
@@ -186,3 +130,100 @@ def test_each_shown_face_has_exactly_one_row_and_a_last_session_completes_the_or
             check(rows)
             judged += [row["image"] for row in rows if row["trial_type"] == "main"]
         assert judged == [trial.image for trial in planned]
+
+
+SHORT = replace(SETTINGS, practice=0)
+TO_THE_FACES = [Event("space", 0.2) for _ in ("consent", "instructions", "ready")]
+
+
+def test_a_window_closed_before_the_key_is_released_loses_no_answer(images: ImageSet, tmp_path: Path) -> None:
+    _, rows = sit(tmp_path, images, [*TO_THE_FACES, Event("f", 1.0), Event("close", 0.1)], SHORT)
+    assert [(row["ended_by"], row["press_duration"]) for row in rows] == [("press", "n/a")]
+
+
+def test_a_key_held_when_the_subject_paused_at_the_cross_is_no_answer_to_the_face(
+    images: ImageSet, tmp_path: Path
+) -> None:
+    pause = [Event("f", 0.01), Event("escape", 0.01), Event("space", 0.2)]
+    _, rows = sit(tmp_path, images, [*TO_THE_FACES, *pause, Event("f", 1.0), Event("f", 0.1), Event("j", 0.1)], SHORT)
+    assert rows[0]["response"] == settle(SHORT, "alice", images, [], []).responses["j"]
+
+
+def test_pictures_that_cannot_be_read_are_kept_in_the_sidecar_and_not_counted(tmp_path: Path) -> None:
+    draw_faces(tmp_path)
+    for name in ("001.png", "004.png"):
+        (tmp_path / "data" / "faces" / "images" / name).write_bytes(b"no picture")
+    faces = open_set(tmp_path / "data" / "faces")
+    seen, _ = sit(tmp_path, faces, cycle(DILIGENT), SHORT)
+    assert sorted(seen) == ["000.png", "002.png", "003.png", "005.png"]
+    assert sessions.runs(tmp_path, "alice", "faces")[0].sidecar["ImagesLeftOut"] == ["001.png", "004.png"]
+
+
+def test_a_set_without_any_picture_that_can_be_read_is_no_finished_session(tmp_path: Path) -> None:
+    draw_faces(tmp_path)
+    for path in (tmp_path / "data" / "faces" / "images").iterdir():
+        path.write_bytes(b"no picture")
+    with pytest.raises(UserError, match="none of the pictures to be shown can be read"):
+        sit(tmp_path, open_set(tmp_path / "data" / "faces"), cycle(DILIGENT), SHORT)
+    assert sessions.runs(tmp_path, "alice", "faces") == []
+
+
+def fails_first(write: Callable[..., None], times: int) -> Callable[..., None]:
+    """`write`, on a disk that is full for the first `times` calls."""
+    full = iter([OSError(28, "No space left on device")] * times)
+
+    def try_to_write(*args: object, **values: object) -> None:
+        if error := next(full, None):
+            raise error
+        write(*args, **values)
+
+    return try_to_write
+
+
+FAST = [Event("f", 0.45), Event("f", 0.1, down=False)]
+ASKING = replace(SHORT, questions=True)
+THREE_ANSWERS = [Event(key, 0.2) for key in ("space", "4", "2", "return", "f", "r")]
+
+
+def test_what_a_subject_told_is_saved_when_the_disk_has_room_again(
+    images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(participants, "describe", fails_first(participants.describe, times=2))
+    tries = [Event("space", 0.2), Event("space", 0.2)]
+    sit(tmp_path, images, [*THREE_ANSWERS, *tries, *TO_THE_FACES[1:], Event("f", 1.0)], ASKING)
+    told = participants.read(tmp_path, "alice")
+    assert (told["age"], told["sex"], told["handedness"]) == ("42", "F", "R")
+    assert capsys.readouterr().out.count("participants.tsv: No space left on device; not saved so far: {'age': 42") == 2
+
+
+def test_a_subject_may_leave_when_what_was_told_cannot_be_saved(
+    images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(participants, "describe", fails_first(participants.describe, times=9))
+    goodbye = [Event("escape", 0.2), Event("space", 0.2)]
+    assert sit(tmp_path, images, [*THREE_ANSWERS, *goodbye, Event("fail", 0.2)], ASKING) == ([], [])
+
+
+def test_a_disk_that_is_full_at_the_end_costs_the_last_remarks_and_no_row(
+    images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    finish = Record.finish
+    monkeypatch.setattr(Record, "finish", lambda record: setattr(record.run, "update", full) or finish(record))
+    _, rows = sit(tmp_path, images, cycle(DILIGENT), SHORT)
+    assert len(rows) == 6
+    assert "run-01_beh.json could not be completed: No space left on device." in capsys.readouterr().out
+
+
+def test_the_last_page_tells_median_consistency_and_misses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_faces(tmp_path, count=20)
+    pages: list[Page] = []
+    ask = Host.ask
+    monkeypatch.setattr(Host, "ask", lambda host, page, *keys: pages.append(page) or ask(host, page, *keys))
+    repeating = replace(SHORT, limit=20, repeats=0.1, block=50, fixation_s=(0.1, 0.1))
+    _, rows = sit(tmp_path, open_set(tmp_path / "data" / "faces"), [*TO_THE_FACES, *FAST * 30], repeating)
+    assert [row["trial_type"] for row in rows] == ["main"] * 20 + ["repeat"] * 2
+    assert pages[-1].title == "Thank you"
+    assert pages[-1].figures == (("0.35 s", "median time"), ("100%", "same answer twice"), ("0", "missed"))
