@@ -6,11 +6,13 @@ Each process takes its part of every batch, and PyTorch's DistributedDataParalle
 CPUs and by NCCL on GPUs. The first process, the leader, alone makes the run's folder, writes and prints.
 """
 
+import atexit
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +33,7 @@ def join() -> None:
     """Join the processes that torchrun started, if it did; all but the leader fall silent."""
     if not _launched():
         return
+    import_module("torch.distributed.nn")  # its defaults would hold the group for ever, were it imported later
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         distributed.init_process_group("cpu:gloo,cuda:nccl", timeout=PATIENCE)
@@ -38,10 +41,15 @@ def join() -> None:
         distributed.init_process_group("gloo", timeout=PATIENCE)
     if not leads():
         sys.stdout = Path(os.devnull).open("w")
+    atexit.register(leave)  # after an error too
 
 
 def leave() -> None:
-    """From here on each process is alone."""
+    """From here on each process is alone.
+
+    The threads of gloo end with the last that holds the group, a DistributedDataParallel included. They must: one that
+    lets go of a tensor only when Python has begun to shut down aborts the process.
+    """
     if distributed.is_initialized():
         distributed.destroy_process_group()
 

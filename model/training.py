@@ -74,6 +74,7 @@ def train(settings: Settings) -> Path:
                     state.save(run)
                 clock.start()
         stopped = distributed.anyone(bool(pressed))
+    del loss  # which holds the processes together
     distributed.leave()
     if stopped:
         clock.stop()

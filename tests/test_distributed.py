@@ -55,12 +55,24 @@ def _there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
 
 
-def start(*flags: str) -> subprocess.Popen[str]:
+COUNTED = """
+import atexit, os
+import pyarrow  # which has a thread of its own
+before = len(os.listdir("/proc/self/task"))
+told = lambda: f"threads left: {len(os.listdir('/proc/self/task')) - before}\\n".encode()
+atexit.register(lambda: os.write(2, told()))  # whole, beside the other process's
+import shell
+from model.train import Settings, main
+shell.run(main, Settings)
+"""
+
+
+def start(*flags: str, program: tuple[str, ...] = ("-m", "--", "model.train")) -> subprocess.Popen[str]:
     """`torchrun` with two processes, each on one thread."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "--"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *program]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     return subprocess.Popen(
-        [*command, "model.train", *FLAGS.split(), *flags],
+        [*command, *FLAGS.split(), *flags],
         env=environment,
         text=True,
         stdout=subprocess.PIPE,
@@ -124,6 +136,20 @@ def test_a_killed_process_ends_the_run_and_the_run_goes_on() -> None:
     later = torch.load("runs/killed/state.pt", weights_only=True)
     assert later["step"] > state["step"] and f"stopped at step {later['step']:,}" in told
     assert not runs.read_config(Path("runs/killed")).get("finished")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "lr", "exit_code"), [("done", "3e-3", 0), ("failed", "1e30", 1)])
+def test_no_thread_is_left_that_could_abort_a_process_at_its_end(
+    name: str, lr: str, exit_code: int, tmp_path: Path
+) -> None:
+    script = tmp_path / "counted.py"
+    script.write_text(COUNTED)
+    program = start("--run", f"runs/{name}", "--batch", "16", "--steps", "2", "--lr", lr, program=("--", str(script)))
+    _, errors = program.communicate(timeout=120)
+    assert program.returncode == exit_code, errors
+    left = [line for line in errors.splitlines() if line.startswith("threads left")]
+    assert left and set(left) == {"threads left: 0"}, errors
 
 
 def test_alone_nothing_is_shared() -> None:
