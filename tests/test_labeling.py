@@ -235,6 +235,34 @@ def test_repeats_of_one_subject_are_not_worth_other_subjects() -> None:
     assert again["smile_se"].median() == pytest.approx(width, rel=0.05)
 
 
+def test_the_slope_of_a_subjects_posterior_is_its_difference_quotient() -> None:
+    rng = np.random.default_rng(0)
+    vote, mean, variance = rng.choice([-1.0, 1.0], 30), rng.normal(size=30), rng.uniform(0.1, 1, 30)
+    trials = diffusion._Trials(vote, rng.uniform(0.2, 3, 30), mean, variance, 3.0)
+    for _ in range(20):
+        at, step = rng.normal(size=6), 1e-6 * np.eye(6)
+        quotient = [(diffusion._cost(at + h, trials)[0] - diffusion._cost(at - h, trials)[0]) / 2e-6 for h in step]
+        np.testing.assert_allclose(diffusion._cost(at, trials)[1], quotient, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("start", [0.3, 0.5, 0.8])
+def test_a_path_without_drift_ends_at_a_boundary_with_the_odds_of_its_distance(start: float) -> None:
+    time = np.linspace(1e-6, 20, 400_001)
+    density = np.exp(diffusion.log_first_passage(time, np.full_like(time, start))[0])
+    assert np.trapezoid(density, time) == pytest.approx(1 - start, abs=1e-6)  # the gambler's ruin
+    assert np.trapezoid(density * time, time) == pytest.approx(start * (1 - start) * (2 - start) / 3, abs=1e-6)
+
+
+def test_a_fast_guess_or_two_do_not_decide_when_a_subject_begins_to_look() -> None:
+    rng = np.random.default_rng(3)
+    votes, rt = respond(draw_observer(rng), rng.normal(size=40), rng)
+    rt[:2] = 0.16, 0.19
+    trials = diffusion._Trials(votes, rt, np.zeros(40), np.ones(40), rt.max())
+    fits = [diffusion._fit(trials, diffusion.PRIOR_MEAN + diffusion.PRIOR_SD * rng.normal(size=6)) for _ in range(5)]
+    for fit in fits[1:]:
+        np.testing.assert_allclose(fit, fits[0], atol=1e-3)
+
+
 def test_a_trials_message_has_the_moments_of_what_it_leaves_of_the_drift() -> None:
     parameters = np.array([0.3, 0.1, -1.0, 0.5, 0.2, -0.4])
     vote, rt = np.array([1.0, 1.0, -1.0, -1.0]), np.array([0.6, 1.2, 0.7, 2.0])
@@ -243,8 +271,8 @@ def test_a_trials_message_has_the_moments_of_what_it_leaves_of_the_drift() -> No
     d = np.linspace(-8, 8, 20_001)
     for i in range(4):
         at = diffusion._Trials(np.full_like(d, vote[i]), np.full_like(d, rt[i]), d, np.zeros_like(d), 3.0)
-        attending, lapse, _, _ = diffusion._likelihood(parameters, at)
-        left = np.exp(-((d - mean[i]) ** 2) / (2 * variance[i])) * (attending + lapse)
+        likelihood = np.exp(diffusion._attending(parameters, at).log_density) + np.exp(diffusion._log_lapse(at))
+        left = np.exp(-((d - mean[i]) ** 2) / (2 * variance[i])) * likelihood
         left /= left.sum()
         exact = left @ d
         spread = left @ (d - exact) ** 2
