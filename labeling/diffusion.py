@@ -92,6 +92,7 @@ def diffusion(votes: Votes) -> Terms:
         prior=1.0,
         link="tanh",
         dropped=np.zeros(len(rt), dtype=bool),
+        fitted=len(PRIOR_MEAN) if use.any() else 0,
         subjects={
             "boundary": boundary,
             "start": start if side > 0 else 1 - start,

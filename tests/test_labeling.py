@@ -3,6 +3,7 @@
 import os
 import typing
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,10 @@ def test_one_subject_alone_cannot_be_checked_and_the_summary_says_so() -> None:
     assert "could not be checked" in found.notes[0]
 
 
+def test_times_that_are_all_alike_are_the_reason_why_nothing_could_be_checked() -> None:
+    assert "nobody's times differ" in labeling.assess(simulated(3)[0].assign(response_time=0.7)).notes[0]
+
+
 def test_votes_without_times_are_enough() -> None:
     trials, smile = simulated(5)
     found = labeling.assess(trials.assign(response_time=np.nan))
@@ -220,6 +225,21 @@ def test_nine_in_ten_intervals_hold_what_many_subjects_would_say(n_subjects: int
 @pytest.mark.parametrize("n_subjects", [3, 10, 30])
 def test_intervals_of_the_other_scores_are_near_it(method: str, n_subjects: int) -> None:
     assert 0.84 < coverage(method, n_subjects, n_others=120, n_seeds=6) < 0.96
+
+
+@pytest.mark.parametrize("method", ["evidence", "diffusion", "mean-vote", "linear-rt"])
+def test_three_votes_that_agree_on_the_only_face_are_no_certainty(method: str) -> None:
+    labels = labeling.score(table(("a", "x", 1, 0.5), ("b", "x", 1, 0.6), ("c", "x", 1, 0.7)), method)
+    assert labels["smile_low"][0] < 0.8
+
+
+def test_parameters_that_were_fitted_to_the_votes_make_intervals_wider() -> None:
+    votes = from_trials(simulated(3, 60)[0])
+    plain = scores.evidence(votes)
+    (smile, low, high), (same, lower, higher) = plain.smile(votes), replace(plain, fitted=6).smile(votes)
+    assert np.array_equal(smile, same)
+    drifts, wider = np.arctanh(high) - np.arctanh(low), np.arctanh(higher) - np.arctanh(lower)
+    assert wider.mean() > 1.02 * drifts.mean()
 
 
 def test_intervals_of_a_majority_are_rather_too_wide() -> None:
@@ -481,6 +501,23 @@ def test_build_without_an_answer_says_so(faces: Path) -> None:
     with pytest.raises(UserError, match="no answered trial"):
         build.main(build.Settings())
     assert not (faces / "labels.csv").exists()
+
+
+def test_build_leaves_the_labels_alone_where_the_method_takes_no_vote(faces: Path) -> None:
+    record("alice", {"0.png": 1, "1.png": -1})
+    build.main(build.Settings())
+    before = (faces / "labels.csv").read_bytes()
+    Path("ms.csv").write_text("subject,image,response,response_time\na,0.png,1,612\na,1.png,-1,480\n")
+    with pytest.raises(UserError, match="no vote counts with --method linear-rt: response time not between"):
+        build.main(build.Settings(trials=Path("ms.csv"), method="linear-rt"))
+    assert (faces / "labels.csv").read_bytes() == before
+
+
+def test_one_face_and_one_vote_are_counted_in_the_singular(faces: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record("alice", {"0.png": 1})
+    build.main(build.Settings())
+    assert "1 face labelled by 1 vote (" in capsys.readouterr().out
+    assert "<b>1</b><span>face labelled</span>" in (faces / "labels.html").read_text("utf-8")
 
 
 def test_build_stops_at_a_bad_file_unless_told_to_skip_it(faces: Path, capsys: pytest.CaptureFixture[str]) -> None:
