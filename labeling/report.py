@@ -81,7 +81,7 @@ def write_report(images: "ImageSet", labels: "pd.DataFrame", recorded: Recorded 
 
 
 def _overview(labels: "pd.DataFrame", recorded: Recorded | None) -> str:
-    figures = [(f"{len(labels):,}", "faces labelled")]
+    figures = [(f"{len(labels):,}", "faces labelled" if len(labels) != 1 else "face labelled")]
     if recorded is not None:
         figures += [
             (f"{len(recorded.subjects):,}", "subjects" if len(recorded.subjects) != 1 else "subject"),

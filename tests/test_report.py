@@ -213,6 +213,22 @@ def test_a_plan_grows_with_subjects_and_is_drawn(faces: Path, capsys: pytest.Cap
         assert picture.size == (900, 540)
 
 
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ("a,00.png,1,0.5\na,01.png,1,0.5\nb,02.png,1,0.5\nb,03.png,1,0.5", "at least 3 of the same faces: 0"),
+        (
+            "\n".join(f"{s},0{i}.png,1,{600 + i}" for s in "ab" for i in range(4)),
+            "a: the response times look like milli",
+        ),
+    ],
+)
+def test_a_plan_needs_shared_faces_and_times_in_seconds(faces: Path, rows: str, reason: str) -> None:
+    Path("mine.csv").write_text(f"subject,image,response,response_time\n{rows}\n")
+    with pytest.raises(UserError, match=reason):
+        plan.main(plan.Settings(trials=Path("mine.csv")))
+
+
 def test_a_plan_needs_two_subjects(faces: Path) -> None:
     with sessions.RunWriter("sessions", "alice", data.open_set(faces).name) as run:
         run.write(trial=1, trial_type="main", image="00.png", response="smiley", response_time=0.5)
