@@ -33,6 +33,7 @@ def intervals(smile: ArrayLike, low: ArrayLike, high: ArrayLike, width: int, hei
 
     lines = "".join(f"M{a:.1f} {b:.1f}V{c:.1f}" for a, b, c in zip(x, y(low), y(high), strict=True))
     points = "".join(f"{'L' if i else 'M'}{a:.1f} {b:.1f}" for i, (a, b) in enumerate(zip(x, y(smile), strict=True)))
+    points += "h0"  # a single one is a dot
     stroke = min(3.0, max(0.8, 0.6 * width / max(len(order), 1)))
     grid = "".join(
         f'<path class="grid" d="M0 {(1 - value) / 2 * height:.1f}H{width}"/>'

@@ -81,12 +81,12 @@ def write_report(images: "ImageSet", labels: "pd.DataFrame", recorded: Recorded 
 
 
 def _overview(labels: "pd.DataFrame", recorded: Recorded | None) -> str:
-    figures = [(f"{len(labels):,}", "faces labelled" if len(labels) != 1 else "face labelled")]
+    figures = [(f"{len(labels):,}", _plural(len(labels), "face") + " labelled")]
     if recorded is not None:
         figures += [
-            (f"{len(recorded.subjects):,}", "subjects" if len(recorded.subjects) != 1 else "subject"),
-            (f"{len(recorded.trials):,}", "trials"),
-            (f"{labels['votes'].sum():,}", "votes that count"),
+            (f"{len(recorded.subjects):,}", _plural(len(recorded.subjects), "subject")),
+            (f"{len(recorded.trials):,}", _plural(len(recorded.trials), "trial")),
+            (f"{labels['votes'].sum():,}", f"{_plural(labels['votes'].sum(), 'vote')} counted"),
             (f"{labels['votes'].median():g}", "votes per face, median"),
         ]
     if "smile_se" in labels:
@@ -157,6 +157,11 @@ def _reliability(recorded: Recorded) -> str:
             f"<li><b>{found.more_to_halve_error:,} more subjects</b> like these would halve the error of the labels; "
             f"{found.subjects_for(0.9):,} subjects in all give a reliability of 0.90, "
             f"{found.subjects_for(0.95):,} of 0.95.</li>"
+        )
+    elif recorded.alpha == recorded.alpha:
+        items.append(
+            "<li><b>No reliability can be told</b>: labels by one half of the subjects do not go along with those by "
+            "the other half, or the halves share fewer than three faces.</li>"
         )
     if recorded.alpha == recorded.alpha:
         words = "high" if recorded.alpha >= 0.8 else "moderate" if recorded.alpha >= 0.667 else "low"
@@ -239,6 +244,10 @@ def _confounds(labels: "pd.DataFrame", metadata: "pd.DataFrame") -> str:
 
 def _section(title: str, body: str) -> str:
     return f"<section><h2>{title}</h2>{body}</section>"
+
+
+def _plural(number: int, noun: str) -> str:
+    return noun if number == 1 else noun + "s"
 
 
 def _spelled(what: str) -> str:

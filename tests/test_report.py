@@ -45,6 +45,13 @@ def test_the_report_of_a_build_has_what_a_reviewer_asks(faces: Path) -> None:
     assert "http" not in page.replace("http-equiv", "")  # self-contained
 
 
+def test_subjects_who_do_not_agree_have_no_reliability_and_the_report_says_so(faces: Path) -> None:
+    rows = [f"{who},{i:02d}.png,{1 if (i % 2) == (who == 'a') else -1},0.{i + 50}" for who in "ab" for i in range(40)]
+    Path("mine.csv").write_text("\n".join(["subject,image,response,response_time", *rows]) + "\n")
+    build.main(build.Settings(trials=Path("mine.csv")))
+    assert "No reliability can be told" in (faces / "labels.html").read_text(encoding="utf-8")
+
+
 def test_the_report_works_from_labels_alone(faces: Path) -> None:
     truth = pd.read_csv(faces / "metadata.csv")
     table = pd.DataFrame({"stimulus_filename": truth["image"], "avg_encode": truth["true_smile"]})
