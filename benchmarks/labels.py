@@ -1,7 +1,7 @@
 """How well each score finds the true smile, by simulated observers: mean Spearman correlation over seeds.
 
 python -m benchmarks.labels
-python -m benchmarks.labels --coverage          # of the intervals too; long, for the sake of diffusion
+python -m benchmarks.labels --coverage          # of the intervals too; long, for the sake of diffusion (--methods)
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ import shell
 from sessions.observers import draw_observer, respond
 
 OTHERS = 300
+GROUPED = 60  # subjects of each group size, in groups of their own
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Settings:
     """Images per set, their true smile uniform in [-1, 1]."""
     subjects: tuple[int, ...] = (1, 3, 10)
     """Numbers of subjects."""
+    methods: tuple[str, ...] = tuple(labeling.METHODS)
+    """Scores to compare."""
     coverage: bool = False
     """Also how often the 90 % intervals hold what the same score gives from 300 other subjects."""
 
@@ -62,27 +65,31 @@ def correlation(trials: pd.DataFrame, smile: np.ndarray, method: str) -> float:
     return float(spearmanr(degrees, smile).statistic)
 
 
-def coverage(n_subjects: int, smile: np.ndarray, seed: int, method: str) -> float:
-    """Share of images whose 90 % interval holds the label by OTHERS other subjects."""
-    trials = simulate(n_subjects + OTHERS, smile, seed)
-    few = trials["subject"].str[1:].astype(int) < n_subjects
-    labels = labeling.score(trials[few], method).set_index("image")
-    many = labeling.score(trials[~few], method).set_index("image")["smile"].loc[labels.index]
-    return float(many.between(labels["smile_low"], labels["smile_high"]).mean())
+def coverage(sizes: tuple[int, ...], smile: np.ndarray, seed: int, method: str) -> dict[int, float]:
+    """Per number of subjects, the share of 90 % intervals that hold the label by OTHERS other subjects.
+
+    Of each size there are several groups, each of subjects of its own, so that the label by many is computed once.
+    """
+    of_size = [n for n in sizes for _ in range(max(1, GROUPED // n))]
+    trials = simulate(OTHERS + sum(of_size), smile, seed)
+    number = trials["subject"].str[1:].astype(int)
+    many = labeling.score(trials[number < OTHERS], method).set_index("image")["smile"]
+    held: dict[int, list[float]] = {n: [] for n in sizes}
+    first = OTHERS
+    for n in of_size:
+        labels = labeling.score(trials[(number >= first) & (number < first + n)], method).set_index("image")
+        held[n].append(many.loc[labels.index].between(labels["smile_low"], labels["smile_high"]).mean())
+        first += n
+    return {n: float(np.mean(shares)) for n, shares in held.items()}
 
 
-def mean_coverage(n_subjects: int, settings: Settings) -> pd.Series:
-    """Coverage per method, mean over seeds."""
-    return (
-        pd.DataFrame(
-            [
-                {method: coverage(n_subjects, draw_smile(seed, settings), seed, method) for method in labeling.METHODS}
-                for seed in shell.progress(range(settings.seeds), f"Intervals of {n_subjects} subjects", unit="seed")
-            ]
-        )
-        .mean()
-        .round(3)
-    )
+def mean_coverage(settings: Settings) -> pd.DataFrame:
+    """Coverage per number of subjects and method, mean over seeds."""
+    found = [
+        pd.DataFrame({m: coverage(settings.subjects, draw_smile(seed, settings), seed, m) for m in settings.methods})
+        for seed in shell.progress(range(settings.seeds), "Intervals", unit="seed")
+    ]
+    return (sum(found[1:], found[0]) / len(found)).rename("{} subjects".format)
 
 
 def main(settings: Settings) -> None:
@@ -95,13 +102,13 @@ def main(settings: Settings) -> None:
         for seed in range(settings.seeds):
             smile = draw_smile(seed, settings)
             trials = simulate(n_subjects, smile, seed, **odd)
-            found.append({method: correlation(trials, smile, method) for method in labeling.METHODS})
+            found.append({method: correlation(trials, smile, method) for method in settings.methods})
         rows[name] = pd.DataFrame(found).mean()
     print(f"Mean Spearman correlation with the true smile, {settings.images} images, {settings.seeds} seeds:")
     print(pd.DataFrame(rows).T.round(3).to_string())
     if settings.coverage:
         print(f"Share of 90 % intervals that hold the label by {OTHERS} other subjects:")
-        print(pd.DataFrame({f"{n} subjects": mean_coverage(n, settings) for n in settings.subjects}).T.to_string())
+        print(mean_coverage(settings).round(3).to_string())
 
 
 if __name__ == "__main__":

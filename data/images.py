@@ -65,6 +65,18 @@ class ImageSet:
 
         return read_metadata(self.folder / "metadata.csv")
 
+    def metadata_in_words(self) -> "pd.DataFrame":
+        """The metadata for people to read: words in place of the codes that set.json explains.
+
+        Its `levels` say what the codes of a column mean, as in a BIDS sidecar: {"gender": {"0": "male", ...}, ...}.
+        """
+        from data.tables import in_words
+
+        levels = self.about().get("levels", {})
+        if not isinstance(levels, dict) or not all(isinstance(words, dict) for words in levels.values()):
+            raise UserError(f"{self.folder / 'set.json'}: levels: expected one object of code: word per column.")
+        return in_words(self.metadata(), levels)
+
     def pictures(self, size: int) -> "tuple[NDArray[np.uint8], list[str]]":
         """All readable pictures, (N, size, size, 3) uint8 memory-mapped, and their N file names. See `data.cache`."""
         from data.cache import pictures

@@ -1,6 +1,7 @@
 """A set's two tables, read strictly: labels.csv (or the published SmileCVAE labels) and metadata.csv."""
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,22 @@ def read_metadata(path: Path) -> pd.DataFrame:
     if "image" not in table.columns:
         raise UserError(f"{path}: no column 'image', found {', '.join(map(str, table.columns))}.")
     return _unique(table, path)
+
+
+def in_words(metadata: pd.DataFrame, levels: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+    """The table with words for the codes of its columns; `levels` has, per column, the word of each code as text.
+
+    1, 1.0 and "1" are one code. A code without a word stays, as text.
+    """
+    words = {}
+    for column in metadata.columns.intersection(list(levels)):
+        codes = metadata[column].map(_code, na_action="ignore")
+        words[column] = codes.map({code: str(levels[column].get(code, code)) for code in codes.dropna().unique()})
+    return metadata.assign(**words)
+
+
+def _code(value: object) -> str:
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def read_csv(path: Path) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Source: UTKFace (Zhang, Song and Qi, CVPR 2017), the aligned and cropped pictures, as published.
 
-A file name says age, gender (0 male, 1 female) and race (0 White, 1 Black, 2 Asian, 3 Indian, 4 other):
+A file name says age, gender and race, the latter two as codes that `LEVELS` explains:
 `[age]_[gender]_[race]_[date&time].jpg.chip.jpg`. The pictures are for non-commercial research only.
 """
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from data.prepare import Utkface
 
 NAME = re.compile(r"(?P<age>\d{1,3})_(?P<gender>[01])_(?P<race>[0-4])_\d{17}\.jpg(\.chip\.jpg)?")
+LEVELS = {  # as the publishers name them
+    "gender": {"0": "male", "1": "female"},
+    "race": {"0": "White", "1": "Black", "2": "Asian", "3": "Indian", "4": "other"},
+}
 ABOUT = {
     "name": "UTKFace",
     "source": "Zhang, Song and Qi (2017), Age Progression/Regression by Conditional Adversarial Autoencoder, CVPR",
@@ -55,7 +59,7 @@ def prepare_utkface(settings: "Utkface") -> Path:
     name_left_out(left_out)
     print(f"{len(rows):,} pictures, {len(left_out):,} left out")
     metadata = pd.DataFrame(rows).sort_values("image")
-    describe(folder, metadata, {**ABOUT, "count": len(rows)})
+    describe(folder, metadata, {**ABOUT, "count": len(rows), "levels": LEVELS})
     if labels is not None:
         _import_labels(labels, set(metadata["image"]), folder / "labels_published.csv")
     return folder

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from data import ImageSet
     from labeling.labels import Assessment
 
+Method = Literal["evidence", "majority", "mean-vote", "inverse-rt", "linear-rt", "diffusion"]
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -31,7 +33,7 @@ class Settings:
     """The image set."""
     sessions: Path = Path("sessions")
     """Where the session files lie."""
-    method: Literal["evidence", "majority", "mean-vote", "inverse-rt", "linear-rt", "diffusion"] = "evidence"
+    method: Method = "evidence"
     """How votes and response times become a degree; see labeling/scores.py and labeling/diffusion.py."""
     trials: Path | None = None
     """Instead of session files: one .csv, .tsv or .parquet table with subject, image, response, response_time (s)."""
@@ -66,6 +68,8 @@ def main(settings: Settings) -> None:
     assessment = assess(trials, settings.method)
     if assessment.subjects["dropped"].any():
         notes.append(f"Votes that do not count: {assessment.subjects['dropped'].sum()} ({assessment.why_dropped}).")
+    if assessment.labels.empty:
+        raise UserError(f"no vote counts with --method {settings.method}: {assessment.why_dropped}.")
     notes += assessment.notes
     images = data.open_set(settings.data)
     labels = assessment.labels
@@ -82,7 +86,7 @@ def main(settings: Settings) -> None:
     recorded = Recorded(trials, subjects, settings.method, notes, reliability, krippendorff_alpha(from_trials(trials)))
     report = write_report(images, labels, recorded)
     print(
-        f"\n{len(labels)} faces labelled by {labels['votes'].sum()} votes ({settings.method}); "
+        f"\n{counted(len(labels), 'face')} labelled by {counted(labels['votes'].sum(), 'vote')} ({settings.method}); "
         f"standard error {labels['smile_se'].median():.2f} (median)"
         + (f", reliability {reliability.full:.2f}." if reliability else ".")
     )
@@ -93,6 +97,10 @@ def main(settings: Settings) -> None:
     else:
         print(calibration)
         print(f"Next: python -m model.sample --calibrated {settings.data} --smile 0.5")
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def calibrated(

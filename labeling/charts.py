@@ -33,11 +33,12 @@ def intervals(smile: ArrayLike, low: ArrayLike, high: ArrayLike, width: int, hei
 
     lines = "".join(f"M{a:.1f} {b:.1f}V{c:.1f}" for a, b, c in zip(x, y(low), y(high), strict=True))
     points = "".join(f"{'L' if i else 'M'}{a:.1f} {b:.1f}" for i, (a, b) in enumerate(zip(x, y(smile), strict=True)))
+    points += "h0"  # a single one is a dot
     stroke = min(3.0, max(0.8, 0.6 * width / max(len(order), 1)))
     grid = "".join(
         f'<path class="grid" d="M0 {(1 - value) / 2 * height:.1f}H{width}"/>'
-        f'<text x="{width + 6}" y="{(1 - value) / 2 * height + 4:.1f}">{value:+g}</text>'
-        for value in (-1, -0.5, 0, 0.5, 1)
+        f'<text x="{width + 6}" y="{(1 - value) / 2 * height + 4:.1f}">{word}</text>'
+        for value, word in ((-1, "−1"), (-0.5, "−0.5"), (0, "0"), (0.5, "+0.5"), (1, "+1"))
     )
     body = f'{grid}<path class="interval" d="{lines}" stroke-width="{stroke:.1f}"/><path class="line" d="{points}"/>'
     return _svg(width + 36, height, body, pad=8)
@@ -66,11 +67,11 @@ def relation(
 
     grid = "".join(
         f'<path class="grid" d="M{at(left, y)}H{width}"/>'
-        f'<text x="-14" y="{(top - y) / (top - bottom) * height + 4:.1f}" text-anchor="end">{y:g}</text>'
+        f'<text x="-14" y="{(top - y) / (top - bottom) * height + 4:.1f}" text-anchor="end">{_tick(y)}</text>'
         for y in y_ticks
     )
     x_ticks = "".join(
-        f'<text x="{(x - left) / (right - left) * width:.1f}" y="{height + 20}" text-anchor="middle">{x:g}</text>'
+        f'<text x="{(x - left) / (right - left) * width:.1f}" y="{height + 20}" text-anchor="middle">{_tick(x)}</text>'
         for x in (xs if len(xs) <= 9 else np.linspace(left, right, 5).round(2))
     )
     first, last = max(left, bottom), min(right, top)
@@ -110,12 +111,16 @@ def correlation_bar(r: float, width: int = 160, height: int = 12) -> str:
     return _svg(width, height, body)
 
 
+def _tick(value: float) -> str:
+    return f"{value:g}".replace("-", "−")
+
+
 def _axis(ticks: Sequence[float], low: float, high: float, width: int, height: int, unit: str) -> str:
     labels = []
     for i, tick in enumerate(ticks):
         anchor = "start" if i == 0 else "end" if i == len(ticks) - 1 else "middle"
         x = (tick - low) / (high - low) * width
-        labels.append(f'<text x="{x:.1f}" y="{height + 13}" text-anchor="{anchor}">{tick:g}{escape(unit)}</text>')
+        labels.append(f'<text x="{x:.1f}" y="{height + 13}" text-anchor="{anchor}">{_tick(tick)}{escape(unit)}</text>')
     return f'<path class="grid" d="M0 {height}H{width}"/>' + "".join(labels)
 
 

@@ -46,8 +46,12 @@ def rank_correlations_with_truth(labels: pd.DataFrame, metadata: pd.DataFrame) -
         for column in metadata.columns
         if str(column).startswith("true_")
     }
-    found = {column: float(smile.corr(truth, method="spearman")) for column, truth in truths.items()}
-    return {column: r for column, r in found.items() if r == r}
+    known = {column: truth[truth.notna()] for column, truth in truths.items()}
+    return {
+        column: float(smile[truth.index].corr(truth, method="spearman"))
+        for column, truth in known.items()
+        if smile[truth.index].nunique() > 1 and truth.nunique() > 1
+    }
 
 
 def _labelled(labels: pd.DataFrame, metadata: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:

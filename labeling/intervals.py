@@ -13,6 +13,8 @@ from labeling.votes import Floats, Votes
 Link = Literal["identity", "sign", "tanh"]
 LEVEL = 0.9
 Z = float(ndtri((1 + LEVEL) / 2))
+USUAL = {"tanh": 1.0, "identity": 2 / 3, "sign": 2 / 3}  # phi, by the model; of coins whose odds are uniform
+USUAL_VOTES = 4.0  # what is known of phi beforehand is worth so many: two votes that agree are no proof of certainty
 
 
 class Sums(NamedTuple):
@@ -22,13 +24,16 @@ class Sums(NamedTuple):
     weight: Floats
 
 
-def interval(votes: Votes, push: Floats, weight: Floats, sums: Sums, link: Link) -> tuple[Floats, Floats]:
+def interval(
+    votes: Votes, push: Floats, weight: Floats, sums: Sums, link: Link, fitted: int = 0
+) -> tuple[Floats, Floats]:
     """(I,) lower and upper ends of the 90 % intervals of labels that are ratios of sums, within [-1, 1].
 
     `push` and `weight` (T,) are what each vote adds, `sums` their sums. For an image with A = sum(push) and
     B = sum(weight), very many subjects would give theta = E(push) / E(weight), and A - theta B has the variance phi B:
-    phi is the mean square of push - theta weight between subjects, per weight. With a Gaussian prior of theta, of mean
-    mu and variance psi, theta is Gaussian around (A + k mu) / (B + k), k = phi / psi, with the variance phi / (B + k).
+    phi is the mean square of push - theta weight between subjects, per weight; of T votes only T - S fitted count for
+    it where `fitted` parameters of each of S subjects were fitted to them. With a Gaussian prior of theta, of mean mu
+    and variance psi, theta is Gaussian around (A + k mu) / (B + k), k = phi / psi, with the variance phi / (B + k).
 
     For tanh, mu = 0 and psi = 1, the prior of the score itself. Else both are those of the labels, phi is proportional
     to 1 - theta^2 (votes are coins), and the Beta distribution of that mean and variance gives the ends. A subject's
@@ -36,13 +41,15 @@ def interval(votes: Votes, push: Floats, weight: Floats, sums: Sums, link: Link)
     """
     total = sums.weight
     theta = np.divide(sums.push, total, out=np.zeros_like(total), where=total > 0)
-    information, phi = _information(votes, push, weight, total, theta)
+    information, phi = _information(votes, push, weight, total, theta, USUAL[link])
+    if phi is not None:
+        phi /= 1 - min(fitted * len(votes.subjects) / len(votes.vote), 0.5)
     if link == "tanh":
-        phi = 1.0 if phi is None else phi
+        phi = USUAL[link] if phi is None else phi
         centre = information * theta / (information + phi)
         half = Z * np.sqrt(phi / (information + phi))
         return np.tanh(centre - half), np.tanh(centre + half)
-    mean, variance = _moments(theta, total, 2 / 3 if phi is None else phi)
+    mean, variance = _moments(theta, total, USUAL[link] if phi is None else phi)
     phi = 1 - mean**2 - variance if phi is None else phi
     k = phi / variance
     centre = np.clip((information * theta + k * mean) / (information + k), -1 + 1e-9, 1 - 1e-9)
@@ -55,10 +62,10 @@ def interval(votes: Votes, push: Floats, weight: Floats, sums: Sums, link: Link)
 
 
 def _information(
-    votes: Votes, push: Floats, weight: Floats, total: Floats, theta: Floats
+    votes: Votes, push: Floats, weight: Floats, total: Floats, theta: Floats, usual: float
 ) -> tuple[Floats, float | None]:
-    """(I,) the weights `total` (I,) after a discount for correlated repeats, and phi;
-    None where no image has two subjects.
+    """(I,) the weights `total` (I,) after a discount for correlated repeats, and phi; None where no image has two
+    subjects. Of few votes it is drawn to its `usual` value.
 
     A subject's m votes on one image are worth m / (1 + (m - 1) rho), rho being the correlation of their residuals.
     """
@@ -81,14 +88,19 @@ def _information(
     freedom = np.sum(spread - np.divide(taken, total, out=np.zeros_like(total), where=total > 0))
     if freedom <= 1e-9 * max(spread.sum(), 1e-300):
         return information, None
-    return information, max(float(residual_square / freedom), 1e-6)
+    known = USUAL_VOTES * weight.mean()
+    return information, float((residual_square + usual * known) / (freedom + known))
 
 
 def _moments(theta: Floats, weight: Floats, phi: float) -> tuple[float, float]:
-    """Mean and variance, over images, of what many subjects would give: the spread of theta less what phi explains."""
+    """Mean and variance, over images, of what many subjects would give: the spread of theta less what phi explains.
+
+    One image more is taken to be known, whose label could be anything in [-1, 1]: few images tell little of others.
+    """
     judged = weight > 0
-    mean = float(np.clip(theta[judged].mean(), -0.99, 0.99)) if judged.any() else 0.0
-    spread = float(theta[judged].var()) if judged.any() else 0.0
+    theta, n = theta[judged], judged.sum() + 1
+    mean = float(theta.sum() / n)
+    spread = float((np.sum((theta - mean) ** 2) + mean**2 + 1 / 3) / n)
     noise = float(np.mean(phi / weight[judged])) if judged.any() else 0.0
     most = 1 - mean**2
     return mean, float(np.clip(spread - noise, 0.05 * most, 0.9 * most))

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from labeling.votes import Votes
 
 
+LEAST_SHARED = 3
+
+
 @dataclass(frozen=True)
 class Settings:
     """Say how many subjects the labels of a set still need."""
@@ -40,7 +43,7 @@ class Settings:
     """Wanted correlation of the labels with labels by as many other subjects."""
     subjects: tuple[int, ...] = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50)
     """Numbers of subjects to try; each judges every face once."""
-    method: str = "evidence"
+    method: build.Method = "evidence"
     """How votes become labels."""
     repeats: int = 5
     """Simulations per number of subjects."""
@@ -67,10 +70,11 @@ def main(settings: Settings) -> None:
         skip_bad=settings.skip_bad,
     )
     votes = from_trials(build.read_trials(source, print))
-    if len(votes.subjects) < 2:
-        raise UserError("a plan needs a pilot of at least two subjects, whose votes show how far subjects differ.")
+    check_pilot(votes)
     print(f"Fitting {len(votes.subjects)} subjects of the pilot ...")
-    table = simulate(votes, diffusion(votes), settings)
+    fitted = diffusion(votes)
+    print(*fitted.notes, sep="\n")
+    table = simulate(votes, fitted, settings)
     print(table.to_string(index=False, float_format="{:.2f}".format))
     path = settings.data / "plan.png"
     plot(table, settings.reliability, path)
@@ -84,6 +88,27 @@ def main(settings: Settings) -> None:
         "Next: python -m annotator --subject ID"
         + (f" --data {settings.data}" if settings.data != Settings.data else "")
     )
+
+
+def check_pilot(votes: "Votes") -> None:
+    """Refuse a pilot that does not show how far subjects differ, or whose times are in another unit."""
+    import numpy as np
+
+    from labeling.subjects import MILLISECONDS_FROM_S
+
+    if len(votes.subjects) < 2:
+        raise UserError("a plan needs a pilot of at least two subjects, whose votes show how far subjects differ.")
+    n_subjects = votes.per_image(1 / votes.per_pair(np.ones_like(votes.vote)))
+    shared = int(np.sum(n_subjects > 1.5))
+    if shared < LEAST_SHARED:
+        raise UserError(
+            f"a plan needs a pilot whose subjects judge at least {LEAST_SHARED} of the same faces: {shared}."
+        )
+    odd = votes.subjects[votes.medians(votes.response_time_s) > MILLISECONDS_FROM_S]
+    if len(odd):
+        raise UserError(
+            f"subject {odd[0]}: the response times look like milliseconds; --rename THEIRS=response_time_ms says so."
+        )
 
 
 def simulate(votes: "Votes", fitted: "Terms", settings: Settings) -> "pd.DataFrame":

@@ -72,7 +72,7 @@ def write_report(images: "ImageSet", labels: "pd.DataFrame", recorded: Recorded 
         sections += [_reliability(recorded), _subjects(recorded)]
     if (images.folder / calibration.FILE).exists():
         sections.insert(1, calibration_section(calibration.read_calibration(images.folder)))
-    sections.append(_confounds(labels, images.metadata()))
+    sections.append(_confounds(labels, images.metadata_in_words()))
     title = f"Labels of {images.name}"
     path = images.folder / "labels.html"
     style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
@@ -81,12 +81,12 @@ def write_report(images: "ImageSet", labels: "pd.DataFrame", recorded: Recorded 
 
 
 def _overview(labels: "pd.DataFrame", recorded: Recorded | None) -> str:
-    figures = [(f"{len(labels):,}", "faces labelled")]
+    figures = [(f"{len(labels):,}", _plural(len(labels), "face") + " labelled")]
     if recorded is not None:
         figures += [
-            (f"{len(recorded.subjects):,}", "subjects" if len(recorded.subjects) != 1 else "subject"),
-            (f"{len(recorded.trials):,}", "trials"),
-            (f"{labels['votes'].sum():,}", "votes that count"),
+            (f"{len(recorded.subjects):,}", _plural(len(recorded.subjects), "subject")),
+            (f"{len(recorded.trials):,}", _plural(len(recorded.trials), "trial")),
+            (f"{labels['votes'].sum():,}", f"{_plural(labels['votes'].sum(), 'vote')} counted"),
             (f"{labels['votes'].median():g}", "votes per face, median"),
         ]
     if "smile_se" in labels:
@@ -125,7 +125,7 @@ def _faces(images: "ImageSet", labels: "pd.DataFrame") -> str:
     for name, table in rows:
         figures = [
             f'<figure><img src="{picture}" alt="" width="{THUMBNAIL}" height="{THUMBNAIL}">'
-            f'<figcaption title="{escape(str(row.image))}">{row.smile:+.2f}</figcaption></figure>'
+            f'<figcaption title="{escape(str(row.image))}">{_signed(row.smile)}</figcaption></figure>'
             for row in table.head(SHOWN).itertuples()
             if (picture := _thumbnail(images.path(str(row.image))))
         ]
@@ -157,6 +157,11 @@ def _reliability(recorded: Recorded) -> str:
             f"<li><b>{found.more_to_halve_error:,} more subjects</b> like these would halve the error of the labels; "
             f"{found.subjects_for(0.9):,} subjects in all give a reliability of 0.90, "
             f"{found.subjects_for(0.95):,} of 0.95.</li>"
+        )
+    elif recorded.alpha == recorded.alpha:
+        items.append(
+            "<li><b>No reliability can be told</b>: labels by one half of the subjects do not go along with those by "
+            "the other half, or the halves share fewer than three faces.</li>"
         )
     if recorded.alpha == recorded.alpha:
         words = "high" if recorded.alpha >= 0.8 else "moderate" if recorded.alpha >= 0.667 else "low"
@@ -218,7 +223,7 @@ def _confounds(labels: "pd.DataFrame", metadata: "pd.DataFrame") -> str:
     found = confounds(labels, metadata)
     if found.empty:
         return ""
-    warned = ", ".join(f"{row.what} (r = {row.r:+.2f})" for row in found[found["warn"]].itertuples())
+    warned = ", ".join(f"{_spelled(row.what)} (r = {_signed(row.r)})" for row in found[found["warn"]].itertuples())
     warning = (
         f'<p class="warning"><b>The labels go along with {escape(warned)}.</b> A model that learns from them may '
         "change this together with the smile.</p>"
@@ -227,16 +232,31 @@ def _confounds(labels: "pd.DataFrame", metadata: "pd.DataFrame") -> str:
         "and more than chance would.</p>"
     )
     rows = "".join(
-        f"<tr{' class=warned' if row.warn else ''}><th>{escape(row.what)}<td>{row.r:+.2f}"
+        f"<tr{' class=warned' if row.warn else ''}><th>{escape(_spelled(row.what))}<td>{_signed(row.r)}"
         f"<td>{charts.correlation_bar(row.r)}<td>{row.n:,}</tr>"
         for row in found.head(30).itertuples()
     )
     head = "<tr><th>metadata<th>r<th>−1 to +1<th>faces</tr>"
-    return _section("Confounds", f"{warning}<table><thead>{head}</thead><tbody>{rows}</tbody></table>")
+    return _section(
+        "Confounds", f'{warning}<div class="wide"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+    )
 
 
 def _section(title: str, body: str) -> str:
     return f"<section><h2>{title}</h2>{body}</section>"
+
+
+def _plural(number: int, noun: str) -> str:
+    return noun if number == 1 else noun + "s"
+
+
+def _spelled(what: str) -> str:
+    """A column of the metadata in words."""
+    return what.replace("_", " ")
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "−")  # never -0.00
 
 
 def _seconds(value: float) -> str:

@@ -47,6 +47,8 @@ class Terms:
     """(S,) each: what the score found about the subjects."""
     notes: tuple[str, ...] = ()
     """What was decided, and why, in plain words."""
+    fitted: int = 0
+    """Parameters fitted per subject to these very votes, which makes them look more alike than they are."""
 
     def smile(self, votes: Votes) -> tuple[Floats, Floats, Floats]:
         """(I,) each: the labels in [-1, 1], 0 for an image without weight, and the ends of their 90 % intervals."""
@@ -54,7 +56,7 @@ class Terms:
         weight = self.prior + sums.weight
         ratio = np.divide(sums.push, weight, out=np.zeros_like(weight), where=weight > 0)
         smile = LINKS[self.link](ratio)
-        low, high = interval(votes, self.push, self.weight, sums, self.link)
+        low, high = interval(votes, self.push, self.weight, sums, self.link, self.fitted)
         return smile, np.minimum(low, smile), np.maximum(high, smile)
 
 
@@ -232,7 +234,13 @@ def response_time_use(
     checked = (freedom >= 3) & (spread > 1e-9)
     use = np.zeros(n_subjects)
     if not checked.any():
-        why = "there is one subject" if n_subjects == 1 else "too few faces were judged by several subjects"
+        why = (
+            "there is one subject"
+            if n_subjects == 1
+            else "nobody's times differ from face to face, or all answers agree"
+            if np.any(freedom >= 3)
+            else "too few faces were judged by several subjects"
+        )
         return has_times * 1.0, (f"Response times are used, but that they inform could not be checked: {why}.",)
     r, variance = per_subject(speed * agreement)[checked] / spread[checked], 1 / freedom[checked]
     mean, between = _random_effects(r, variance)
@@ -245,7 +253,7 @@ def response_time_use(
     verdict = "used" if use.mean() > 0.5 else "used in part" if use.mean() > 0 else "not used"
     return use, (
         f"Response times are {verdict} (weight {use.mean():.2f}): the correlation of a vote's speed with its agreement "
-        f"with the other subjects is {mean:+.2f} (z = {pooled_z:.1f}).",
+        f"with the other subjects is {round(mean, 2) + 0.0:+.2f} (z = {round(pooled_z, 1) + 0.0:.1f}).",
     )
 
 

@@ -57,7 +57,8 @@ def describe(trials: pd.DataFrame) -> pd.DataFrame:
     table.insert(1, "missed", missed.reindex(table.index, fill_value=0))
     table.insert(2, "anticipations", pd.Series(early, index=table.index).fillna(0).astype(int))
     table["flags"] = [
-        _flags(row, swapped, int(k)) for row, swapped, k in zip(table.itertuples(), flipped, compared, strict=True)
+        _flags(row, swapped, int(k), len(table))
+        for row, swapped, k in zip(table.itertuples(), flipped, compared, strict=True)
     ]
     return table
 
@@ -122,7 +123,7 @@ def _consistency(votes: Votes) -> Floats:
     return np.where(pairs > 0, (1 + product / np.maximum(pairs, 1)) / 2, np.nan)
 
 
-def _flags(row: Any, swapped: bool, compared: int) -> str:
+def _flags(row: Any, swapped: bool, compared: int, n_subjects: int) -> str:
     flags = []
     if row.median_rt_s > MILLISECONDS_FROM_S:
         flags.append("times look like milliseconds")
@@ -133,7 +134,8 @@ def _flags(row: Any, swapped: bool, compared: int) -> str:
     elif row.votes >= ENOUGH_VOTES and not 0.05 < row.smiley < 0.95:
         flags.append(f"nearly always {'smiley' if row.smiley > 0.5 else 'not smiley'}")
     elif compared >= ENOUGH_VOTES and row.agreement_z < GUESSING_Z:
-        flags.append("guessing")
+        # of two nobody knows who of them
+        flags.append("guessing" if n_subjects > 2 else "agrees with the other subject by chance at most")
     if row.fast_guesses > 0.1 * row.votes:
         flags.append("many votes too fast to have seen the face")
     if row.missed > 0.2 * (row.votes + row.missed):

@@ -129,7 +129,8 @@ def _read(path: Path, names: list[str]) -> pd.DataFrame:
         separator = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
-            return pd.read_csv(path, sep=separator, encoding="utf-8-sig", dtype=str, index_col=False)
+            table = pd.read_csv(path, sep=separator, encoding="utf-8-sig", dtype=str, index_col=False)
+        return table[[column for column in table if not str(column).startswith("Unnamed: ")]]
     except FileNotFoundError:
         raise UserError(f"{path}: no such file.") from None
     except (ValueError, pd.errors.ParserError, pd.errors.ParserWarning, OSError) as error:
@@ -155,6 +156,9 @@ def _first_known(first: pd.Series, second: pd.Series) -> pd.Series:
 def _named(table: pd.DataFrame, rename: tuple[str, ...], path: Path) -> pd.DataFrame:
     """The table with our names for its columns, times in seconds."""
     found: dict[str, pd.Series] = {str(column): table[column] for column in table.columns}
+    if len(found) == 1 and re.search("[;\t]", next(iter(found))):
+        only = next(iter(found))
+        raise UserError(f"{path}: one column only, {only!r}; expected commas between columns, or tabs in a .tsv file.")
     renamed: dict[str, pd.Series] = {}
     for pair in rename:
         theirs, equals, ours = pair.partition("=")

@@ -190,3 +190,21 @@ def test_about_is_what_set_json_says(folder: Path) -> None:
     (folder / "set.json").write_text("[]")
     with pytest.raises(UserError, match="expected a JSON object"):
         data.open_set(folder).about()
+
+
+def test_codes_are_shown_as_the_words_that_set_json_gives_them(folder: Path) -> None:
+    (folder / "metadata.csv").write_text("image,gender,glasses,age\na.png,1,0,30\nb.png,,1,31\nc.png,2,0,32\n")
+    levels = {"gender": {"1": "female"}, "glasses": {"0": "without", "1": "with"}, "gone": {"0": "x"}}
+    (folder / "set.json").write_text(json.dumps({"levels": levels}))
+    images = data.open_set(folder)
+    words = images.metadata_in_words()
+    assert words["gender"].dropna().tolist() == ["female", "2"] and words["gender"].isna()[1]
+    assert words["glasses"].tolist() == ["without", "with", "without"]
+    assert images.metadata()["glasses"].tolist() == [0, 1, 0] and words["age"].tolist() == [30, 31, 32]
+
+
+@pytest.mark.parametrize("levels", [[], "words", {"gender": ["male", "female"]}])
+def test_levels_that_are_no_words_for_codes_are_one_sentence(folder: Path, levels: object) -> None:
+    (folder / "set.json").write_text(json.dumps({"levels": levels}))
+    with pytest.raises(UserError, match=r"set\.json: levels: expected one object"):
+        data.open_set(folder).metadata_in_words()

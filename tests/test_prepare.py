@@ -63,6 +63,8 @@ def test_utkface_from_every_form(kind: str, capsys: pytest.CaptureFixture[str]) 
     assert images.names == tuple(NAMES)
     assert images.path(NAMES[0]).read_bytes() == jpeg()
     assert images.metadata()[["age", "gender", "race"]].to_numpy().tolist() == [[18, 1, 0], [62, 0, 3]]
+    words = images.metadata_in_words()[["age", "gender", "race"]]
+    assert words.to_numpy().tolist() == [[18, "female", "White"], [62, "male", "Indian"]]
     assert f"{MALFORMED}: its name is not [age]" in capsys.readouterr().out
 
 

@@ -49,6 +49,11 @@ def test_of_two_subjects_nobody_knows_who_has_swapped_the_keys() -> None:
     assert (describe(trials)["flags"] == "says the opposite of the other subject").all()
 
 
+def test_of_two_subjects_nobody_knows_who_is_guessing() -> None:
+    trials, _ = simulated(2, change=only_first(lambda votes, rt, rng: (rng.choice([-1.0, 1.0], len(votes)), rt)))
+    assert (describe(trials)["flags"] == "agrees with the other subject by chance at most").all()
+
+
 def test_a_subject_is_counted_as_worked_out_by_hand() -> None:
     rows = [
         ("a", "x", 1, 0.5, "main", np.nan),

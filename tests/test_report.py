@@ -1,6 +1,8 @@
 """The report and the plan: complete from trials, useful from labels alone, safe with odd names."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,6 +45,13 @@ def test_the_report_of_a_build_has_what_a_reviewer_asks(faces: Path) -> None:
     assert "http" not in page.replace("http-equiv", "")  # self-contained
 
 
+def test_subjects_who_do_not_agree_have_no_reliability_and_the_report_says_so(faces: Path) -> None:
+    rows = [f"{who},{i:02d}.png,{1 if (i % 2) == (who == 'a') else -1},0.{i + 50}" for who in "ab" for i in range(40)]
+    Path("mine.csv").write_text("\n".join(["subject,image,response,response_time", *rows]) + "\n")
+    build.main(build.Settings(trials=Path("mine.csv")))
+    assert "No reliability can be told" in (faces / "labels.html").read_text(encoding="utf-8")
+
+
 def test_the_report_works_from_labels_alone(faces: Path) -> None:
     truth = pd.read_csv(faces / "metadata.csv")
     table = pd.DataFrame({"stimulus_filename": truth["image"], "avg_encode": truth["true_smile"]})
@@ -50,6 +59,77 @@ def test_the_report_works_from_labels_alone(faces: Path) -> None:
     report.main(report.Settings())
     page = (faces / "labels.html").read_text(encoding="utf-8")
     assert "Distribution" in page and "Confounds" in page and "Subjects" not in page
+
+
+OF_THE_PAGE = """() => {
+    const channels = colour => colour.match(/[\\d.]+/g).map(Number);
+    const luminance = colour => channels(colour).slice(0, 3)
+        .map(c => c / 255).map(c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const behind = element => {
+        const colour = getComputedStyle(element).backgroundColor;
+        return channels(colour)[3] === 0 ? behind(element.parentElement) : colour;
+    };
+    const contrast = element => {
+        const style = getComputedStyle(element);
+        const [dark, light] = [element instanceof SVGElement ? style.fill : style.color, behind(element)]
+            .map(luminance).sort((a, b) => a - b);
+        return (light + 0.05) / (dark + 0.05);
+    };
+    const says = element => element.tagName !== "title" && [...element.childNodes].some(
+        node => node.nodeType === Node.TEXT_NODE && node.textContent.trim());
+    return {
+        background: luminance(behind(document.body)),
+        least_contrast: Math.min(...[...document.body.querySelectorAll("*")].filter(says).map(contrast)),
+        pictures: [...document.images].map(picture => picture.naturalWidth),
+        too_wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    };
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_report_can_be_read_in_light_in_dark_and_on_a_telephone(
+    faces: Path, browser: Any, scheme: str, width: int
+) -> None:
+    simulate.main(simulate.Settings(subjects=3, limit=40))
+    build.main(build.Settings())
+    wrong: list[str] = []
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page.on("console", lambda said: wrong.append(said.text))
+    page.on("request", lambda asked: wrong.append(asked.url) if not asked.url.startswith(("file:", "data:")) else None)
+    page.goto((faces / "labels.html").resolve().as_uri())
+    found = page.evaluate(OF_THE_PAGE)
+    page.close()
+    assert not wrong
+    assert found["background"] < 0.02 if scheme == "dark" else found["background"] > 0.9
+    assert found["least_contrast"] >= 4.5  # what WCAG 2 asks of text
+    assert len(found["pictures"]) >= 16 and all(found["pictures"])
+    assert found["too_wide"] <= 0
+
+
+def test_the_report_prints_dark_on_white_whatever_the_screen(faces: Path, browser: Any) -> None:
+    simulate.main(simulate.Settings(subjects=3, limit=40))
+    build.main(build.Settings())
+    page = browser.new_page(color_scheme="dark")
+    page.goto((faces / "labels.html").resolve().as_uri())
+    page.emulate_media(media="print", color_scheme="dark")
+    found = page.evaluate(OF_THE_PAGE)
+    sheets = page.pdf(prefer_css_page_size=True).count(b"/Type /Page\n")
+    page.close()
+    assert found["background"] == 1 and found["least_contrast"] >= 4.5
+    assert 2 <= sheets <= 4
+
+
+def test_a_confound_kept_as_a_code_is_named_by_the_word_of_the_set(faces: Path) -> None:
+    table = pd.read_csv(faces / "metadata.csv")
+    table[["image", "true_smile"]].rename(columns={"true_smile": "smile"}).to_csv(faces / "labels.csv", index=False)
+    table["gender"] = (table["gender"] == "female").astype(int)
+    table.to_csv(faces / "metadata.csv", index=False)
+    (faces / "set.json").write_text(json.dumps({"levels": {"gender": {"0": "male", "1": "female"}}}))
+    report.main(report.Settings())
+    r = table["gender"].corr(table["true_smile"])
+    assert f"The labels go along with gender = female (r = {r:+.2f})" in (faces / "labels.html").read_text("utf-8")
 
 
 def test_the_report_without_labels_says_so(faces: Path) -> None:
@@ -138,6 +218,22 @@ def test_a_plan_grows_with_subjects_and_is_drawn(faces: Path, capsys: pytest.Cap
     assert one < twelve
     with Image.open(faces / "plan.png") as picture:
         assert picture.size == (900, 540)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ("a,00.png,1,0.5\na,01.png,1,0.5\nb,02.png,1,0.5\nb,03.png,1,0.5", "at least 3 of the same faces: 0"),
+        (
+            "\n".join(f"{s},0{i}.png,1,{600 + i}" for s in "ab" for i in range(4)),
+            "a: the response times look like milli",
+        ),
+    ],
+)
+def test_a_plan_needs_shared_faces_and_times_in_seconds(faces: Path, rows: str, reason: str) -> None:
+    Path("mine.csv").write_text(f"subject,image,response,response_time\n{rows}\n")
+    with pytest.raises(UserError, match=reason):
+        plan.main(plan.Settings(trials=Path("mine.csv")))
 
 
 def test_a_plan_needs_two_subjects(faces: Path) -> None:

@@ -159,6 +159,12 @@ def test_a_file_that_is_no_table_of_trials_is_named(tmp_path: Path, text: str, r
         read_trials(written(tmp_path, text))
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_another_separator_is_named(tmp_path: Path, separator: str) -> None:
+    with pytest.raises(UserError, match=r"one column only, 'subject.*image.*expected commas between columns"):
+        read_trials(written(tmp_path, OURS.replace(",", separator)))
+
+
 def test_latin_1_no_file_and_wrong_names_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="UTF-8"):
         read_trials(written(tmp_path, OURS + "é,x,1,1\n", encoding="latin-1"))
