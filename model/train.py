@@ -47,7 +47,8 @@ class Settings:
     spare_labels: bool = False
     """Leave two of five labels to the judge of `model.evaluate`: for measuring, not for the best model."""
     refine: bool = False
-    """At the end, fit the smile's read-out to drawn faces and raise their fine detail; for a model that draws well."""
+    """At the end, fit the smile's read-out and even steps of it to drawn faces and raise their fine detail; for a model
+    that draws well."""
     seed: int = 0
     """Of weights, order, noise, everything."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
