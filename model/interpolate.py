@@ -4,8 +4,8 @@ python -m model.interpolate --images a.jpg b.jpg           # two crops
 python -m model.interpolate --identities 3 8               # two faces of `model.sample`, by number
 python -m model.interpolate --identities 3 8 --smile 0.5   # the same with the smile held
 
-With z = u + c g, u being all that is not smile (`model.latent`), the line runs in u; the degree c goes evenly from the
-first face's to the second's, or is held.
+With z = u + s g, u being all that is not smile (`model.latent`), the line runs in u; the smile's read-out s goes evenly
+from the first face's to the second's, or the degree is held.
 """
 
 import math
@@ -85,7 +85,7 @@ def check(settings: Settings) -> None:
 def line(model: "SmileModel", first: "Tensor", second: "Tensor", steps: int, smile: float | None = None) -> "Tensor":
     """z (steps, Z) from `first` to `second`, (Z,) each, evenly spaced; all at degree `smile`, if one is given.
 
-    The smile is linear in z, so on a straight line it goes evenly, too.
+    The smile's read-out is linear in z, so on a straight line it goes evenly, too.
     """
     import torch
 
