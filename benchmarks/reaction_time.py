@@ -24,7 +24,7 @@ import shell
 
 ROOT = Path(__file__).parent.parent
 F_KEY = 41  # X keycode
-DOUBT_S = 0.001  # a press that took the injector longer was not made at a known time, and does not count
+DOUBT_S = 0.001  # a press that took longer to send was not made at a known time, and does not count
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def measure(recorder: str, python: Path, settings: Settings) -> list[float]:
                 time.sleep(rng.uniform(0.2, 0.5))
                 before_s = time.perf_counter()
                 xtest.fake_input(display, X.KeyPress, F_KEY)
-                display.sync()
+                display.flush()  # on its way; an answer of the server may have to wait for what the recorder draws
                 after_s = time.perf_counter()
                 known = after_s - before_s <= DOUBT_S
                 injected_s = (before_s + after_s) / 2 - message["onset_s"] if known else None
