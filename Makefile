@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python -m
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/installed  ## draw faces, simulate three observers, label, train and sample: under 15 minutes
+demo: $(VENV)/installed  ## draw faces, simulate three observers, label, train and sample: 10 to 30 minutes
 	$(RUN) data.prepare drawn
 	$(RUN) sessions.simulate --subjects 3 --force
 	$(RUN) labeling.build
