@@ -89,11 +89,10 @@ class Record:
         refresh_s = self.host.screen.refresh_s
         late_s = 1.5 * (refresh_s if refresh_s > 0 else UNKNOWN_REFRESH_S)
         late = sum(float(row["onset_delay"] or 0) > late_s for row in self.rows)
-        shown = len(self.rows)
         self.note(
             EndTime=now(),
             StartClock=self.start_s,
-            FlipsOfFaces=shown,
+            FlipsOfFaces=len(self.rows),
             LateFlips=late,
             ImagesLeftOut=sorted(set(self.left_out)),
         )

@@ -21,7 +21,7 @@ from model.way import STRAIGHT, even_way
 from shell import whole_file
 
 PER_DIMENSION = 32  # faces that are drawn to fit the smile's read-out, for each latent dimension
-ALONG = 256  # whose smiles are read along the line
+ALONG = 256  # faces that are drawn at each place to see how the smile rises
 PLACES = np.linspace(-1, 1, 41)  # on the line
 COMPARED = 1024  # faces whose detail is compared with what is drawn of them
 FOLLOWED = 512  # faces whose spread in the latent space is followed

@@ -13,10 +13,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-Floats = NDArray[np.float64]
+from model.measures import Floats
 
 STRAIGHT = (-1.0, 1.0)
 """The places of degrees that are evenly spread from -1 to 1, here: a degree is its own place."""
