@@ -1,5 +1,6 @@
 """What holds for all tests."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
+EXAMPLES = int(os.environ.get("EXAMPLES", "300"))  # of what reads and scores votes; 100,000 once, after a change of it
 settings.register_profile("ours", deadline=None)  # a busy machine is no reason to fail
 settings.load_profile("ours")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -1,6 +1,5 @@
 """Labels: known answers by hand, invariances, recovery of a simulated truth, and honest refusal."""
 
-import os
 import typing
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import EXAMPLES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
@@ -22,7 +22,6 @@ from sessions.observers import draw_observer, respond
 from shell import UserError
 
 METHODS = list(labeling.METHODS)
-EXAMPLES = int(os.environ.get("EXAMPLES", "300"))  # 100,000 once, after a change of the scores
 CLOSED_FORMS = [method for method in METHODS if method != "diffusion"]
 
 
@@ -337,19 +336,19 @@ TRIALS = st.lists(
 )
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(TRIALS, st.sampled_from(CLOSED_FORMS), st.randoms(use_true_random=False))
 def test_labels_are_numbers_in_range_that_no_order_or_name_changes(rows: list[Any], method: str, random: Any) -> None:
     check_invariants(table(*rows), method, random, tolerance=1e-12)
 
 
-@settings(max_examples=EXAMPLES // 30, deadline=None)
+@settings(max_examples=EXAMPLES // 30)
 @given(TRIALS, st.randoms(use_true_random=False))
 def test_diffusion_is_in_range_and_no_order_or_name_changes_it(rows: list[Any], random: Any) -> None:
     check_invariants(table(*rows), "diffusion", random, tolerance=1e-3)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(TRIALS, st.sampled_from(CLOSED_FORMS), st.permutations([f"{i}.png" for i in range(7)]))
 def test_names_as_categories_give_the_same_labels(rows: list[Any], method: str, images: list[str]) -> None:
     trials = table(*rows)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import EXAMPLES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -458,7 +459,7 @@ def test_a_picture_that_has_changed_since_it_was_judged_is_named() -> None:
     assert len(notes) == 1 and notes[0].endswith(": 2.png.")
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200), st.integers(0, 400), st.booleans())
 def test_any_bytes_end_in_a_table_or_in_one_sentence(noise: bytes, at: int, insert: bool) -> None:
     path = Path("sessions/sub-alice/beh/sub-alice_task-smile_run-01_beh.tsv")
