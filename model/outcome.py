@@ -1,6 +1,6 @@
 """The end of a training: the latent space is fitted, the model saved, and its pictures drawn."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +34,9 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
     config = runs.read_config(run)
     attributes = faces.attributes if config["kind"] == "cvae" else faces.attributes[:, :0]
     latent = fit_latent(encode_training_faces(network, faces, attributes, device))
-    focus = find_focus(network, faces, device) if config.get("refine") else 0.0
-    way: tuple[float, ...] = STRAIGHT
-    if config.get("refine") and (run / READER).exists():
-        student = Student()
-        student.load_state_dict(load_file(run / READER))
-        latent = read_anew(latent, network, student.eval(), config["seed"], device)
-        way = find_way(latent, network, student, config["seed"], device)
+    focus, way = 0.0, STRAIGHT
+    if config.get("refine"):
+        focus, latent, way = refine(run, network, latent, way, faces, config["seed"], device)
     runs.save_model(run, network, latent)
     runs.write_metrics(run, rows)
     frames = sorted((run / "frames").glob("*.png"))
@@ -53,6 +49,22 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
     print(f"{state.step:,} steps in {state.seconds / 60:.1f} minutes; kept are the weights of step {best['step']:,}")
     for name in ("reconstructions.png", "training.gif", "loss.png", "metrics.csv"):
         print(f"wrote {run / name}")
+
+
+def refine(
+    run: Path, network: CVAE, latent: Latent, way: Sequence[float], faces: Faces, seed: int, device: torch.device
+) -> tuple[float, Latent, tuple[float, ...]]:
+    """What fits degrees to the faces that the decoder draws: focus, latent space and way.
+
+    The last two come back as they were where the run has no smile reader.
+    """
+    focus = find_focus(network, faces, device)
+    if not (run / READER).exists():
+        return focus, latent, tuple(way)
+    student = Student()
+    student.load_state_dict(load_file(run / READER))
+    latent = read_anew(latent, network, student.eval(), seed, device)
+    return focus, latent, find_way(latent, network, student, seed, device)
 
 
 @torch.inference_mode()

@@ -33,16 +33,17 @@ from tqdm import tqdm
 from data import open_set
 from model import opening, runs
 from model.devices import autocast, best_device
-from model.faces import DEGREES, Faces, evenly, load_faces
+from model.faces import DEGREES, READER, Faces, evenly, load_faces
 from model.features import Features
 from model.judge_nets import begun, known_attributes, learn_persons
 from model.latent import Latent
-from model.outcome import save_comparison, shown_faces
+from model.outcome import refine, save_comparison, shown_faces
 from model.reader import SIZE
 from model.runs import SmileModel
 from model.sharpen import Settings
 from model.state import Checkpoint, moving_average
 from model.training import MOST_VALIDATION, ctrl_c, learning_rate
+from model.way import place
 from shell import UserError, whole_file
 
 WARM_UP = 150  # steps until the discriminator begins to count, and again as many until it counts fully
@@ -160,7 +161,9 @@ def begin(settings: Settings) -> tuple[SmileModel, Path, Settings]:
         shutil.rmtree(out)
     about = asdict(settings) | {"run": str(model.folder), "model": model.hash}
     runs.write_config(out, model.config | {"finished": False, "focus": 0.0, "run": str(out), "sharpened": about})
-    shutil.copy(model.folder / DEGREES, out)
+    for name in (DEGREES, READER):
+        if (model.folder / name).exists():
+            shutil.copy(model.folder / name, out)
     return model, out, settings
 
 
@@ -214,7 +217,7 @@ def step(
     with torch.no_grad(), autocast(device):
         mu, log_var = model.network.encoder(x)
     z = mu + (0.5 * log_var).exp() * noise[:batch]  # (B, Z)
-    made = latent.at(latent.draw(noise[batch:]), c)  # (M, Z)
+    made = latent.at(latent.draw(noise[batch:]), place(c, model.way))  # (M, Z)
     for group in (*state.decoder_optimizer.param_groups, *state.discriminator_optimizer.param_groups):
         group["lr"] = learning_rate(state.step, settings.steps, settings.lr)
     with autocast(device):
@@ -297,12 +300,17 @@ def told(row: dict[str, float], settings: Settings) -> str:
 
 def finish(model: SmileModel, out: Path, state: State, faces: Faces) -> None:
     """Save the sharpened model as a run like any other."""
-    network = model.network
+    network, config = model.network, runs.read_config(out)
     network.decoder.load_state_dict(state.average.module.state_dict())
-    runs.save_model(out, network.eval(), model.latent)
+    device = next(network.eval().parameters()).device
+    focus, latent, way = 0.0, model.latent, model.way
+    if model.config.get("refine"):  # by what the decoder draws now
+        focus, latent, way = refine(out, network, latent, way, faces, config["sharpened"]["seed"], device)
+    runs.save_model(out, network, latent)
     with whole_file(out / "sharpening.csv") as aside:
         pd.DataFrame(state.rows).to_csv(aside, index=False)
-    save_comparison(network, shown_faces(faces), out, next(network.parameters()).device)
-    runs.write_config(out, runs.read_config(out) | {"finished": True, "sharpening": state.rows[-1]})
+    save_comparison(network, shown_faces(faces), out, device, focus)
+    found = {"finished": True, "focus": focus, "way": way, "sharpening": state.rows[-1]}
+    runs.write_config(out, config | found)
     for name in ("model.safetensors", "reconstructions.png", "sharpening.csv"):
         print(f"wrote {out / name}")

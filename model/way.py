@@ -17,7 +17,7 @@ from torch import Tensor
 
 from model.measures import Floats
 
-STRAIGHT = (-1.0, 1.0)
+STRAIGHT: tuple[float, ...] = (-1.0, 1.0)
 """The places of degrees that are evenly spread from -1 to 1, here: a degree is its own place."""
 BEYOND = 0.4  # how far past its ends the way comes at most; a degree of 3 comes 0.33
 KNOTS = 17

@@ -1,5 +1,7 @@
 """Sharpening changes the decoder alone, goes on as if never stopped, and refuses what it cannot do."""
 
+import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +10,11 @@ import pytest
 import torch
 
 from model import runs, sharpening
+from model.cvae import CVAE
+from model.faces import READER
 from model.features import Features
 from model.judge_nets import begun
+from model.latent import Latent
 from model.sharpen import Settings
 from model.sharpening import Discriminator, perceptual, sharpen
 from shell import UserError
@@ -32,6 +37,22 @@ def test_only_the_decoder_changes(tiny: Settings) -> None:
     assert changed and all(name.startswith("decoder.") for name in changed)
     assert all(torch.equal(tensor, getattr(after.latent, name)) for name, tensor in vars(before.latent).items())
     assert after.config["sharpened"]["model"] == before.hash != after.hash
+
+
+def test_degrees_of_a_refined_run_are_fitted_to_what_is_drawn_now(
+    tiny: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny.run, tmp_path / "refined")
+    runs.write_config(tmp_path / "refined", runs.read_config(tiny.run) | {"refine": True})
+
+    def fitted(run: Path, network: CVAE, latent: Latent, *rest: object) -> tuple[float, Latent, Sequence[float]]:
+        assert (run / READER).exists()
+        return 0.5, replace(latent, offset=network.decoder(latent.mean[None]).mean().detach()[None]), (-0.9, 0.8)
+
+    monkeypatch.setattr(sharpening, "refine", fitted)
+    after = runs.load(sharpen(replace(tiny, run=tmp_path / "refined")))
+    assert (after.focus, after.way) == (0.5, (-0.9, 0.8))
+    assert after.latent.offset.item() == pytest.approx(after.network.decoder(after.latent.mean[None]).mean().item())
 
 
 def test_a_resumed_sharpening_ends_as_one_never_stopped(tiny: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
