@@ -10,11 +10,11 @@ RUN := $(VENV)/bin/python -m
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/installed  ## draw faces, simulate three observers, label, train and sample: 10 to 30 minutes
+demo: $(VENV)/installed  ## draw faces, simulate three observers, label, train and sample: 10 to 20 minutes
 	$(RUN) data.prepare drawn
 	$(RUN) sessions.simulate --subjects 3 --force
 	$(RUN) labeling.build
-	$(RUN) model.train --run runs/demo --force --steps 700 --reader-rounds 2 --reader-steps 300 --save-every 100
+	$(RUN) model.train --run runs/demo --force --batch 32 --steps 1400 --reader-rounds 2 --reader-steps 300 --save-every 200
 	$(RUN) model.sample --run runs/demo --smile -3 -0.5 0.5 3
 	@echo "Look at runs/demo/samples/strip.png: each row is one person, from stern to laughing."
 
