@@ -52,7 +52,7 @@ class Settings:
     seed: int = 0
     """Of weights, order, noise, everything."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Of the arithmetic; auto: bf16 where the hardware multiplies it, else fp32."""
+    """Of the arithmetic; auto: bf16 where the hardware multiplies it faster, else fp32."""
     log_every: int = 50
     """Steps between rows of metrics.csv."""
     save_every: int = 500

@@ -9,7 +9,7 @@ import torch
 
 from data.prepare import Drawn
 from data.prepare import main as prepare
-from model import batches, runs, training
+from model import batches, devices, runs, training
 from model.batches import choose, fastest_batch
 from model.devices import autocast
 from model.faces import Faces
@@ -96,6 +96,21 @@ def test_parts_of_processes_make_up_the_batch_of_one(faces: Faces, monkeypatch: 
         parts.append(make_batch(faces, 3, 16, settings, CPU))
     for whole, *some in zip(one, *parts, strict=True):
         torch.testing.assert_close(torch.cat(some), whole, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize(("can", "bf16_s", "expected"), [(True, 0.5, True), (True, 2.0, False), (False, 0.5, False)])
+def test_bf16_is_taken_where_it_is_faster(
+    can: bool, bf16_s: float, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": can})
+    monkeypatch.setattr(devices, "product_s", lambda dtype: bf16_s if dtype == torch.bfloat16 else 1.0)
+    assert devices.multiplies_bf16.__wrapped__("cpu") is expected
+
+
+def test_measuring_leaves_the_threads_as_they_are() -> None:
+    before = torch.get_num_threads()
+    assert 0 < devices.product_s(torch.float32) < 1
+    assert torch.get_num_threads() == before
 
 
 def test_precision_is_what_was_asked_for() -> None:
