@@ -19,7 +19,7 @@ ALIKE = 0.97  # of the best rate; and then a smaller batch learns more from each
 
 
 def fastest_batch(settings: Settings, faces: Faces, device: torch.device) -> int:
-    """The candidate with the most pictures per second, found in about BUDGET_S seconds.
+    """The candidate with the most pictures per second and process, found in about BUDGET_S seconds.
 
     The steps are those of the training, on a network that is thrown away.
     """

@@ -63,9 +63,27 @@ def leads() -> bool:
     return not _launched() or os.environ["RANK"] == "0"
 
 
+_apart = False
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Inside, this process is alone, whatever the others do: for what the leader tries out while they wait."""
+    global _apart
+    _apart = True
+    try:
+        yield
+    finally:
+        _apart = False
+
+
+def _together() -> bool:
+    return distributed.is_initialized() and not _apart
+
+
 def count() -> int:
     """Processes that train together."""
-    return distributed.get_world_size() if distributed.is_initialized() else 1
+    return distributed.get_world_size() if _together() else 1
 
 
 def whole(batch: int) -> int:
@@ -78,7 +96,7 @@ def whole(batch: int) -> int:
 def part(batch: int) -> slice:
     """Which of the pictures of a batch this process takes; `batch` is a multiple of `count()`."""
     share = batch // count()
-    rank = distributed.get_rank() if distributed.is_initialized() else 0
+    rank = distributed.get_rank() if _together() else 0
     return slice(rank * share, (rank + 1) * share)
 
 
@@ -106,7 +124,7 @@ def mean(value: Tensor) -> Tensor:
 
     Its gradient is that of this process's own value: DistributedDataParallel takes the mean over processes later.
     """
-    if not distributed.is_initialized():
+    if not _together():
         return value
     total = value.detach().clone()
     distributed.all_reduce(total)

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor
 
 from data import ImageSet, is_validation, open_set
@@ -99,8 +98,7 @@ def load_faces(settings: Settings, run: Path) -> Faces:
             print(reader_report(figures))
             folds = {"reader_folds": READER_FOLDS} if settings.spare_labels else {}
             runs.write_config(run, runs.read_config(run) | {"reader": figures} | folds)
-            with whole_file(run / READER) as aside:
-                save_file(student.state_dict(), aside)
+            runs.write_tensors(run / READER, student.state_dict())
             with whole_file(path) as aside:
                 pd.DataFrame({"image": names, "smile": degrees}).to_csv(aside, index=False)
     attributes = np.column_stack([degrees, held(images, names, settings.hold)])

@@ -25,15 +25,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from model import faceapi
+from model import faceapi, runs
 from model.devices import best_device
 from model.judge_nets import Attribute, Trunk, as_seen
 from model.measures import Floats
-from shell import UserError, whole_file, write_text
+from shell import UserError, write_text
 
 Pictures = NDArray[np.uint8]  # (N, S, S, 3)
 FEWEST_LABELS = 10  # to learn their scale from
@@ -178,9 +178,8 @@ def load(run: str | os.PathLike[str]) -> Judges:
 def save(judges: Judges, run: Path) -> None:
     """Write judges.json, and the weights of own judges; of others only their name is kept."""
     if isinstance(judges.source, OwnNets):
-        tensors = {name: tensor.cpu().contiguous() for name, tensor in judges.source.trunk.state_dict().items()}
+        tensors = dict(judges.source.trunk.state_dict())
         if judges.source.ridge is not None:
             tensors["ridge"] = judges.source.ridge
-        with whole_file(run / "judges.safetensors") as aside:
-            save_file(tensors, aside)
+        runs.write_tensors(run / "judges.safetensors", tensors)
     write_text(run / "judges.json", json.dumps(judges.about, indent=2) + "\n")

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from data.images import read_about
@@ -254,8 +255,18 @@ def write_config(folder: Path, config: dict[str, Any]) -> None:
 def save_model(folder: Path, network: CVAE, latent: Latent) -> None:
     """Write model.safetensors."""
     tensors = dict(network.state_dict()) | {f"latent.{name}": tensor for name, tensor in vars(latent).items()}
-    with whole_file(folder / "model.safetensors") as aside:
-        save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, aside)
+    write_tensors(folder / "model.safetensors", tensors)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write a .safetensors file, whole or not at all.
+
+    Its bytes are written here, not by safetensors, whose files only their owner may read and whose error for a full
+    disk is none of the system's.
+    """
+    content = to_bytes({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
+    with whole_file(path) as aside:
+        aside.write_bytes(content)
 
 
 def write_metrics(run: Path, rows: Sequence[Mapping[str, float]]) -> None:

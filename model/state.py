@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import ClassVar, cast
 
@@ -30,8 +31,10 @@ class Checkpoint:
     def save(self, run: Path) -> None:
         held = {name: getattr(self, name).state_dict() for name in self.MODULES}
         held |= {name: getattr(self, name) for name in self.VALUES}
+        content = BytesIO()  # torch's own error for a full disk is none of the system's
+        torch.save(held, content)
         with whole_file(run / self.FILE) as aside:
-            torch.save(held, aside)
+            aside.write_bytes(content.getbuffer())
 
     def load(self, run: Path, device: torch.device) -> None:
         held = torch.load(run / self.FILE, device, weights_only=True)

@@ -106,7 +106,9 @@ def with_fastest_batch(run: Path, settings: Settings, faces: Faces) -> Settings:
     from model.batches import fastest_batch  # which measures the step below
 
     device = best_device()
-    batch = fastest_batch(settings, resident(faces, device), device) * distributed.count()
+    with distributed.apart():
+        batch = fastest_batch(settings, resident(faces, device), device)
+    batch *= distributed.count()
     runs.write_config(run, runs.read_config(run) | {"batch": batch})
     return replace(settings, batch=batch)
 

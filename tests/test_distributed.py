@@ -110,6 +110,15 @@ def test_two_processes_have_the_losses_of_one_with_the_same_batch() -> None:
 
 
 @pytest.mark.slow
+def test_the_leader_finds_the_batch_while_the_others_wait() -> None:
+    program = start("--run", "runs/auto", "--batch", "auto", "--steps", "2", "--save-every", "2")
+    told, errors = program.communicate(timeout=120)
+    assert program.returncode == 0, errors
+    assert "pictures/s by batch" in told
+    assert runs.read_config(Path("runs/auto"))["batch"] == 64  # each of the two takes 32
+
+
+@pytest.mark.slow
 def test_a_killed_process_ends_the_run_and_the_run_goes_on() -> None:
     flags = ("--run", "runs/killed", "--batch", "16", "--steps", "2000", "--save-every", "2", "--patience", "999")
     program = start(*flags)

@@ -218,6 +218,12 @@ def test_an_existing_run_is_refused_and_left_alone(run: Path) -> None:
     assert (run / "model.safetensors").read_bytes() == before
 
 
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such rights")
+def test_weights_are_for_all_who_may_read_the_run(run: Path) -> None:
+    for name in ("model.safetensors", "reader.safetensors", "state.pt"):
+        assert (run / name).stat().st_mode == (run / "metrics.csv").stat().st_mode
+
+
 def test_a_folder_that_is_no_run_is_never_emptied() -> None:
     Path("precious").mkdir(exist_ok=True)
     Path("precious/thesis.txt").write_text("x")
