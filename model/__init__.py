@@ -6,6 +6,7 @@ stern = faces.sample(smile=-1, count=8, seed=0)   # (8, 3, 64, 64) in [0, 1]
 laughing = faces.edit(stern, shift=2)
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,4 +20,6 @@ def __getattr__(name: str) -> Any:  # torch takes seconds to import; --help does
         from model import runs
 
         return getattr(runs, name)
+    if name == "judges":
+        return import_module("model.judges")
     raise AttributeError(f"module 'model' has no attribute '{name}'")

@@ -12,6 +12,7 @@ is a *photograph*: its faces are found, framed, edited, and put back at full res
 
 import math
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -84,9 +85,10 @@ def main(settings: Settings) -> None:
     out = settings.out or model.results / "edits"
     rows: list[Row] = []
     left_out: list[str] = []
+    given = set(map(Path.resolve, sources))
     for source, name in shell.progress(list(zip(sources, names(sources), strict=True)), "edited", unit="picture"):
         try:
-            rows += edit_file(model, source, name, out, settings, set(map(Path.resolve, sources)))
+            rows += edit_file(model, source, name, out, settings, given)
         except CannotEdit as error:
             left_out.append(f"{source} ({error})")
     if rows:
@@ -134,12 +136,17 @@ def listed(images: tuple[Path, ...]) -> list[Path]:
 
 
 def names(sources: list[Path]) -> list[str]:
-    """A name for each file, without suffix: its own, numbered where several share one."""
-    taken: dict[str, int] = {}
+    """A name for each file, without suffix, no two alike: its own, numbered where several share one."""
+    stems = {source.stem for source in sources}
+    taken: set[str] = set()
     given = []
     for source in sources:
-        taken[source.stem] = taken.get(source.stem, 0) + 1
-        given.append(source.stem if taken[source.stem] == 1 else f"{source.stem}_{taken[source.stem]}")
+        numbered = (f"{source.stem}_{n}" for n in count(2))
+        name = source.stem
+        while name in taken or (name != source.stem and name in stems):
+            name = next(numbered)
+        taken.add(name)
+        given.append(name)
     return given
 
 
@@ -209,7 +216,7 @@ def as_it_came(picture: "Picture", alpha: "Image.Image | None", source: Path) ->
     with Image.open(source) as file:
         if file.mode in ("L", "LA", "1", "I") or file.mode.startswith("I;16"):
             made = made.convert("L")
-        elif profile := file.info.get("icc_profile"):
+        elif file.mode in ("RGB", "RGBA", "P") and (profile := file.info.get("icc_profile")):  # another's is not of RGB
             made.info["icc_profile"] = profile
     if alpha is not None:
         made.putalpha(alpha)

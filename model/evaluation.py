@@ -7,6 +7,7 @@ faces beside them stand fixed.
 import json
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -168,10 +169,9 @@ def find_judges(settings: Settings, model: SmileModel, images: ImageSet) -> Judg
     out = settings.out or place(model)
     asked = recipe(settings.judge, images, model.config, settings.judge_steps, settings.seed)
     for folder in (out, model.folder):
-        if settings.judge == "own" and (folder / "judges.json").exists():
-            stored = judges.load(folder)
-            if asked.items() <= stored.about.items():
-                return stored
+        if settings.judge == "own" and asked.items() <= judges.stored(folder).items():
+            with suppress(UserError):  # their weights are damaged or gone
+                return judges.load(folder)
     made = make_judges(settings.judge, images, model.config, settings.judge_steps, settings.seed)
     judges.save(made, out)
     return made

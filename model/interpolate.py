@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import shell
+from model.reconstruct import check_picture_name
 from shell import UserError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Settings:
 
 def main(settings: Settings) -> None:
     check(settings)
+    check_picture_name(settings.out)
     import torch
 
     from model import pictures, runs

@@ -74,7 +74,9 @@ class Attribute:
         shares = said.double().softmax(1).numpy()
         if self.name == "gender" and len(self.categories) == 2:
             female = [category.lower() in FEMALE for category in self.categories]
-            return {"p(female)" if any(female) else f"p({self.categories[1]})": shares[:, female.index(True)]}
+            if any(female):
+                return {"p(female)": shares[:, female.index(True)]}
+            return {f"p({self.categories[1]})": shares[:, 1]}
         return {f"p({self.name} {category})": shares[:, i] for i, category in enumerate(self.categories)}
 
 
@@ -93,6 +95,8 @@ def known_attributes(metadata: pd.DataFrame) -> tuple[Attribute, ...]:
             continue
         if name in QUANTITIES:
             values = pd.to_numeric(metadata[name], errors="coerce")
+            if values.nunique() < 2:  # bands such as 20-29, say
+                continue
             found.append(Attribute(name, float(values.mean()), float(values.std())))
         else:
             found.append(Attribute(name, categories=tuple(sorted({written(v) for v in metadata[name]} - {""}))))

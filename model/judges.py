@@ -1,6 +1,8 @@
 """The judges of a run: nets that took no part in its training, and the one place where pictures are judged.
 
-judges = model.judges.load(run)
+from model import judges
+
+judges = judges.load(run)
 judges.smile(pictures)         # the degree of smile in each, on the scale of the labels
 judges.describe(pictures)      # descriptors of the person, unit length
 judges.attributes(pictures)    # {"p(female)": ..., "age": ..., "p(race 0)": ...}, as far as they are known
@@ -141,13 +143,22 @@ class OwnNets:
         return (as_seen(pictures[at : at + 128], self.device) for at in range(0, len(pictures), 128))
 
 
+def stored(folder: Path) -> dict[str, Any]:
+    """judges.json of a folder; nothing where there is none that can be read."""
+    try:
+        about = json.loads((folder / "judges.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return about if isinstance(about, dict) else {}
+
+
 def load(run: str | os.PathLike[str]) -> Judges:
-    """The judges of a run that was evaluated.
+    """The judges of a run that was evaluated; face-api's package is downloaded if it is not there yet.
 
     Raises
     ------
     UserError
-        The run has none, their files do not fit each other, or face-api's package is not there.
+        The run has none, their files do not fit each other, or face-api's package cannot be had.
     """
     folder = Path(run)
     path = folder / "judges.json"
@@ -156,11 +167,6 @@ def load(run: str | os.PathLike[str]) -> Judges:
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         if about["judge"] == "face-api":
-            if not faceapi.archive().exists():
-                raise UserError(
-                    f"{faceapi.archive()}: the judges' package is not there; "
-                    f"python -m model.evaluate --run {folder} --judge face-api brings it."
-                )
             return Judges(faceapi.FaceApi(faceapi.fetch()), about)
         tensors = load_file(folder / "judges.safetensors")
         attributes = tuple(Attribute(**a | {"categories": tuple(a["categories"])}) for a in about["attributes"])

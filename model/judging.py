@@ -43,7 +43,7 @@ def make_judges(kind: Kind, images: ImageSet, config: dict[str, Any], steps: int
     if kind == "face-api":
         source = faceapi.FaceApi(faceapi.fetch())
         labelled = np.flatnonzero(np.isfinite(labels))
-        readings = source.happiness(pictures[labelled])
+        readings = source.happiness(pictures[labelled]) if len(labelled) else np.empty(0)
     else:
         train = np.flatnonzero([not is_validation(name) for name in names])
         attributes = known_attributes(metadata)
@@ -121,6 +121,10 @@ def cross_validated(features: Floats, smiles: Floats, folds: int = 10) -> Floats
 
 def on_label_scale(readings: Floats, labels: Floats, images: ImageSet) -> dict[str, Any]:
     """The map of readings (n,) to the scale of the labels (n,), its error, and how far the two agree."""
+    if not np.ptp(labels):
+        raise UserError(
+            f"{images.folder}: all {len(labels)} labels are {labels[0]:g}; their scale is learned from different ones."
+        )
     a, b = calibration(readings, labels)
     if not b > 0:
         raise UserError(f"{images.folder}: the judge's readings do not rise with the labels; it cannot judge smiles.")
@@ -146,10 +150,13 @@ def examine(judges: Judges, pictures: Pictures, kept: NDArray[np.intp], metadata
     said = judges.attributes(pictures[kept[:2000]]) if len(kept) else {}
     known = metadata.iloc[kept[:2000]]
     if "age" in said and "age" in known:
-        figures["age_error_years"] = float(np.nanmean(np.abs(said["age"] - known["age"].to_numpy(float))))
+        years = pd.to_numeric(known["age"], errors="coerce").to_numpy(float)
+        if np.isfinite(years).any():
+            figures["age_error_years"] = float(np.nanmean(np.abs(said["age"] - years)))
     if "p(female)" in said and "gender" in known:
-        female = np.array([written(value).lower() in FEMALE for value in known["gender"]])
-        figures["female_area_under_curve"] = area_under_curve(said["p(female)"], female)
+        told = known["gender"].notna().to_numpy()
+        female = np.array([written(value).lower() in FEMALE for value in known["gender"][told]], bool)
+        figures["female_area_under_curve"] = area_under_curve(said["p(female)"][told], female)
 
 
 def moved(pictures: Pictures, down: int, right: int) -> Pictures:

@@ -6,7 +6,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from data import is_validation, open_set
+from data import ImageSet, is_validation, open_set
 from model import runs
 from model.networks import channels
 from model.train import Settings
@@ -66,10 +66,20 @@ def check(settings: Settings) -> None:
     images = open_set(settings.data)
     if all(map(is_validation, images.names)):
         raise UserError(f"{images.folder}: {len(images.names)} pictures, all of them kept for validation; add some.")
-    if settings.kind == "cvae" and (labelled := int(images.labels()["image"].isin(images.names).sum())) < MIN_LABELLED:
+    if settings.kind == "cvae":
+        check_labels(images)
+
+
+def check_labels(images: ImageSet) -> None:
+    """Raise a UserError for labels that cannot teach a smile: too few, or all alike."""
+    labels = images.labels()
+    smiles = labels["smile"][labels["image"].isin(images.names)]
+    how = "python -m annotator --subject me records votes, python -m labeling.build makes labels of them."
+    if len(smiles) < MIN_LABELLED:
+        raise UserError(f"{images.folder}: {len(smiles)} labelled faces, at least {MIN_LABELLED} are needed; {how}")
+    if smiles.nunique() < 2:
         raise UserError(
-            f"{images.folder}: {labelled} labelled faces, at least {MIN_LABELLED} are needed; "
-            "python -m annotator --subject me records votes, python -m labeling.build makes labels of them."
+            f"{images.folder}: all {len(smiles)} labels are {smiles.iloc[0]:g}, so they teach no smile; {how}"
         )
 
 
@@ -79,14 +89,21 @@ def resumed(settings: Settings, run: Path) -> Settings:
     if "sharpened" in config:
         raise UserError(f"{run}: was made by model.sharpen, which goes on with it; model.train cannot.")
     began = replace(settings_of(config), run=run)
-    for one in fields(Settings):
-        asked, default, old = (getattr(s, one.name) for s in (settings, Settings(), began))
-        # what was found by itself is a number now
-        if one.name not in ("run", "resume", "force") and asked not in (default, old, "auto"):
+    refuse_changes(settings, began, Settings(), run)
+    return began
+
+
+def refuse_changes(settings: Any, began: Any, default: Any, run: Path) -> None:
+    """Raise a UserError for a setting, of a dataclass, that was asked for and is not what the run began with.
+
+    Nobody asked for what is as by `default`, and what was "auto" has been found by now.
+    """
+    for one in fields(settings):
+        asked, usual, old = (getattr(s, one.name) for s in (settings, default, began))
+        if one.name not in ("run", "out", "resume", "force") and asked not in (usual, old, "auto"):
             raise UserError(
                 f"{run}: began with --{one.name.replace('_', '-')} {old}, not {asked}; it cannot change on the way."
             )
-    return began
 
 
 def settings_of(config: Mapping[str, Any]) -> Settings:

@@ -24,7 +24,7 @@ class Settings:
     run: Path | None = None
     """The run; by default the newest finished CVAE in runs/."""
     out: Path = Path("packed")
-    """The folder to write: config.json, model.safetensors (weights in bfloat16), LICENCE, and what judges found."""
+    """The folder to write: config.json, model.safetensors (weights in bfloat16), LICENCE, and its judges."""
 
 
 def main(settings: Settings) -> None:
@@ -45,12 +45,13 @@ def main(settings: Settings) -> None:
     runs.save_model(settings.out, model.network.to(torch.bfloat16), model.latent)
     runs.write_config(settings.out, model.config | {"licence": model.licence})
     shell.write_text(settings.out / "LICENCE", TERMS.format(**about))
-    for name in ("judges.json", "judges.safetensors", "evaluation.json", "evaluation.png"):
+    for name in ("judges.json", "judges.safetensors"):  # what they found is of other weights than the rounded ones
         if (model.folder / name).exists():
             shutil.copy(model.folder / name, settings.out)
     size = (settings.out / "model.safetensors").stat().st_size / 1e6
     print(f"wrote {settings.out / 'model.safetensors'} ({size:.1f} MB)")
-    print(f"Next: python -m model.sample --smile -3 --run {settings.out}")
+    print("Its hash is another, so a calibration by people has to be of faces that the packed model made.")
+    print(f"Next: python -m model.evaluate --run {settings.out}")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from model.runs import SmileModel
 
 COLUMNS = 8
+PICTURE_NAMES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Settings:
 def main(settings: Settings) -> None:
     if settings.count < 1:
         raise UserError(f"--count {settings.count}: expected at least 1.")
+    check_picture_name(settings.out)
     from model import pictures, runs
 
     model = runs.load(settings.run)
@@ -61,6 +63,12 @@ def main(settings: Settings) -> None:
     print(f"wrote {pictures.save(sheet, settings.out or model.results / 'views' / 'reconstructions.png')}")
     tell_left_out(left_out)
     print("Next: python -m model.traverse shows what each latent dimension does.")
+
+
+def check_picture_name(out: Path | None) -> None:
+    """Raise a UserError for a file name that is no picture's, before any work is done."""
+    if out is not None and (out.is_dir() or out.suffix.lower() not in PICTURE_NAMES):
+        raise UserError(f"--out {out}: expected a picture's name, such as {out.with_suffix('.png')}.")
 
 
 def psnr(x: "Tensor", decoded: "Tensor") -> list[float]:

@@ -83,7 +83,8 @@ class SmileModel:
         about = read_about(Path(self.config["data"]))
         if "licence" not in about:
             return "unknown"
-        return f"that of the pictures the model learned from ({about['name']}): {about['licence']}"
+        name = about.get("name", Path(self.config["data"]).name)
+        return f"that of the pictures the model learned from ({name}): {about['licence']}"
 
     @torch.inference_mode()
     def encode(self, x: Tensor) -> Tensor:
@@ -245,6 +246,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder}: no run here (no config.json); python -m model.train makes one.") from None
     except ValueError as error:
         raise UserError(f"{path}: not JSON ({error}).") from error
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: found a {type(config).__name__}, expected an object of settings.")
     return config
 
 

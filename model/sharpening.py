@@ -151,8 +151,13 @@ def begin(settings: Settings) -> tuple[SmileModel, Path, Settings]:
     if settings.resume:
         if "sharpened" not in config or not (out / State.FILE).exists():
             raise UserError(f"{out}: nothing to resume here (no {State.FILE}).")
-        known = {one.name for one in fields(Settings)} - {"run", "out", "resume", "force"}
-        return model, out, replace(settings, **{n: v for n, v in config["sharpened"].items() if n in known})
+        began = config["sharpened"]
+        if began["model"] != model.hash:
+            raise UserError(f"{out}: began with another model than {model.folder}, as {began['run']} was then.")
+        kept = {one.name: began[one.name] for one in fields(Settings) if one.name in began}
+        kept = {name: value for name, value in kept.items() if name not in ("run", "out", "resume", "force")}
+        opening.refuse_changes(settings, replace(settings, **kept), Settings(), out)
+        return model, out, replace(settings, **kept)
     if out.exists() and not (settings.force and "sharpened" in config):
         raise UserError(
             f"{out}: exists; --out names another folder; --resume goes on with a sharpening, --force replaces it."

@@ -9,6 +9,7 @@ overview.png. People's answers to it become its calibration: `python -m annotato
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ SAMPLES_SEED = 2**31 - 1
 ANNOTATOR_SHOWS = 200  # its default --limit
 Z = 1.645  # of a 90 % interval
 SHOWN = 8  # identities in overview.png
+OURS = re.compile(r"\d{4,}_[+-]?\d+\.\d+\.png")  # how pictures of a stimulus set are named
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,9 @@ def main(settings: Settings) -> None:
     model = runs.load(settings.run)
     print(f"model: {model.title}")
     asked = asked_degrees(settings, model.hash)
-    judges = open_judges(model, settings.screening)
+    judges = open_judges(model) if settings.screening else None
     with new_pictures(settings.out, settings.force) as images:
-        numbers, faces, left_out = draw(model, judges if settings.screening else None, asked, settings)
+        numbers, faces, left_out = draw(model, judges, asked, settings)
         if settings.match_luminance:
             from model.luminance import match
 
@@ -100,6 +102,9 @@ def check(settings: Settings) -> None:
     about = read_about(settings.out)
     if about and about.get("source") != MADE_BY:
         raise UserError(f"{settings.out}: holds pictures of another kind ({about.get('source')}); --out names another.")
+    there = (settings.out / "images").iterdir() if (settings.out / "images").is_dir() else ()
+    if not about and (foreign := next((path.name for path in there if not OURS.fullmatch(path.name)), None)):
+        raise UserError(f"{settings.out}: holds pictures that were not made here ({foreign}); --out names another.")
     recording = recorded_by_people(settings.out.resolve().name, settings.sessions)
     if recording is not None and (settings.out / "images").exists():
         raise UserError(
@@ -117,16 +122,14 @@ def asked_degrees(settings: Settings, model_hash: str) -> "Floats":
     return np.array([calibration.to_asked(smile) for smile in settings.smiles])
 
 
-def open_judges(model: "SmileModel", needed: bool) -> "Judges | None":
-    """The judges of the model's run; None where it has none and they are not `needed`."""
+def open_judges(model: "SmileModel") -> "Judges":
+    """The judges of the model's run."""
     from model import judges
 
     try:
         return judges.load(model.folder)
     except UserError as error:
-        if needed:
-            raise UserError(f"{error} --no-screening goes without.") from None
-        return None
+        raise UserError(f"{error} --no-screening goes without.") from None
 
 
 def draw(

@@ -15,7 +15,6 @@ from PIL import Image
 
 from data.decoding import BadPicture, decode
 from model import pictures, sample
-from model.devices import autocast
 from model.runs import SmileModel
 from shell import UserError
 
@@ -54,13 +53,9 @@ def face(model: SmileModel, seed: int, identity: int, smile: float) -> Picture:
 
 
 def wall(model: SmileModel, seed: int, smile: float) -> Picture:
-    """The first 64 faces of `seed` at a degree in one picture -> (8 S, 8 S, 3).
-
-    In the hardware's fast precision, so not to the last bit what `face` gives.
-    """
+    """The first 64 faces of `seed` at a degree in one picture -> (8 S, 8 S, 3)."""
     z = model.at(model.identities(IDENTITIES, seed), smile)
-    with autocast(z.device):
-        faces = pictures.to_uint8(model.decode(z))  # (64, S, S, 3)
+    faces = pictures.to_uint8(model.decode(z))  # (64, S, S, 3)
     side = WALL * model.size
     return faces.reshape(WALL, WALL, model.size, model.size, 3).swapaxes(1, 2).reshape(side, side, 3)
 
