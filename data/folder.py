@@ -28,6 +28,8 @@ def prepare_folder(settings: "Folder") -> "Path":
     found = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     left_out: dict[str, str] = {}
     names: dict[str, Path] = {}
+    if settings.force:
+        keep_descriptions(folder)
     with new_pictures(folder, settings.force) as images:
         for path in progress(found, "copying", len(found), "picture"):
             parts = path.relative_to(source).parts
@@ -58,3 +60,13 @@ def prepare_folder(settings: "Folder") -> "Path":
         {"name": settings.name, "source": "a folder of pictures", "licence": settings.licence, "count": len(made)},
     )
     return folder
+
+
+def keep_descriptions(folder: "Path") -> None:
+    """Copy metadata.csv and set.json, to which people add columns and levels, before new ones replace them."""
+    for name in ("metadata.csv", "set.json"):
+        old = folder / name
+        if old.exists():
+            kept = old.with_stem(f"{old.stem}_of_old_pictures")
+            shutil.copyfile(old, kept)
+            print(f"{folder}: the {name} of the old pictures is now {kept.name}")

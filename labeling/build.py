@@ -159,6 +159,8 @@ def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFr
     if settings.trials is None and trials.empty:
         raise UserError(nothing)
     here = trials["image"].isin(names)
+    if "trial_type" in trials.columns:  # practice has pictures of its own
+        here |= trials["trial_type"] == "practice"
     if not here.all():
         tell(f"Trials left out, because their pictures are not in {settings.data / 'images'}: {(~here).sum()}.")
         trials = trials[here].reset_index(drop=True)

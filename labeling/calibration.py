@@ -142,7 +142,7 @@ class _Spread(NamedTuple):
         excess = (precision * (theta - mean) ** 2).sum(0) - ((weight > 0).sum(0) - 1)
         scale = sum_1 - sum_2 / sum_1
         between = np.maximum(np.divide(excess, scale, out=np.zeros_like(excess), where=scale > 1e-9), 0)
-        return cls(phi, between, weight.sum(0) / cells.votes.sum(0))
+        return cls(phi, between, weight.sum(0) / cells.votes.sum((0, 1)))
 
 
 def perceived(cells: Cells, link: Link) -> Floats:

@@ -104,7 +104,11 @@ def check_pilot(votes: "Votes") -> None:
         raise UserError(
             f"a plan needs a pilot whose subjects judge at least {LEAST_SHARED} of the same faces: {shared}."
         )
-    odd = votes.subjects[votes.medians(votes.response_time_s) > MILLISECONDS_FROM_S]
+    medians = votes.medians(votes.response_time_s)
+    if np.isnan(medians).any():
+        untimed = votes.subjects[np.isnan(medians)][0]
+        raise UserError(f"subject {untimed}: no response times; a plan needs a pilot that has them, in seconds.")
+    odd = votes.subjects[medians > MILLISECONDS_FROM_S]
     if len(odd):
         raise UserError(
             f"subject {odd[0]}: the response times look like milliseconds; --rename THEIRS=response_time_ms says so."

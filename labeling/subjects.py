@@ -89,11 +89,14 @@ def fix_swapped(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 
 def krippendorff_alpha(votes: Votes) -> float:
-    """Krippendorff's alpha of the votes, nominal; NaN where no image has two votes or all votes are alike.
+    """Krippendorff's alpha of the votes, nominal; NaN where no image has votes of two or all votes are alike.
 
+    Of a subject's votes on an image only the first counts: alpha is about how far subjects agree, not one with oneself.
     Krippendorff (2011), Computing Krippendorff's alpha-reliability.
     """
-    counts = np.stack([votes.per_image((votes.vote < 0) * 1.0), votes.per_image((votes.vote > 0) * 1.0)], axis=1)
+    first = np.zeros(len(votes.vote))
+    first[np.unique(np.stack([votes.subject, votes.image]), axis=1, return_index=True)[1]] = 1
+    counts = np.stack([votes.per_image((votes.vote < 0) * first), votes.per_image((votes.vote > 0) * first)], axis=1)
     counts = counts[counts.sum(1) > 1]
     if not len(counts) or not counts.any(0).all():
         return float("nan")

@@ -56,7 +56,9 @@ def fetch() -> Path:
         try:
             download(address, CACHE)
         except UserError as error:
-            raise UserError(f"{str(error).rstrip('.')}; --judge own works without a download.") from error
+            raise UserError(
+                f"{str(error).rstrip('.')}; python -m model.evaluate --judge own works without a download."
+            ) from error
     if checksum(archive()) != SHA512:
         archive().unlink()
         raise UserError(f"{archive()}: not face-api {VERSION} (its sha512 differs); removed.")

@@ -152,8 +152,8 @@ def stored(folder: Path) -> dict[str, Any]:
     return about if isinstance(about, dict) else {}
 
 
-def load(run: str | os.PathLike[str]) -> Judges:
-    """The judges of a run that was evaluated; face-api's package is downloaded if it is not there yet.
+def load(run: str | os.PathLike[str], fetch: bool = True) -> Judges:
+    """The judges of a run that was evaluated; with `fetch`, face-api's package is downloaded if it is not there yet.
 
     Raises
     ------
@@ -167,6 +167,8 @@ def load(run: str | os.PathLike[str]) -> Judges:
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         if about["judge"] == "face-api":
+            if not fetch and not faceapi.archive().exists():
+                raise UserError(f"{faceapi.archive()}: the judges' package is not there.")
             return Judges(faceapi.FaceApi(faceapi.fetch()), about)
         tensors = load_file(folder / "judges.safetensors")
         attributes = tuple(Attribute(**a | {"categories": tuple(a["categories"])}) for a in about["attributes"])

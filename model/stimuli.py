@@ -74,9 +74,9 @@ def main(settings: Settings) -> None:
     model = runs.load(settings.run)
     print(f"model: {model.title}")
     asked = asked_degrees(settings, model.hash)
-    judges = open_judges(model) if settings.screening else None
+    judges = open_judges(model, settings.screening)
     with new_pictures(settings.out, settings.force) as images:
-        numbers, faces, left_out = draw(model, judges, asked, settings)
+        numbers, faces, left_out = draw(model, judges if settings.screening else None, asked, settings)
         if settings.match_luminance:
             from model.luminance import match
 
@@ -122,14 +122,16 @@ def asked_degrees(settings: Settings, model_hash: str) -> "Floats":
     return np.array([calibration.to_asked(smile) for smile in settings.smiles])
 
 
-def open_judges(model: "SmileModel") -> "Judges":
-    """The judges of the model's run."""
+def open_judges(model: "SmileModel", needed: bool) -> "Judges | None":
+    """The judges of the model's run; None where they are not at hand and not `needed`."""
     from model import judges
 
     try:
-        return judges.load(model.folder)
+        return judges.load(model.folder, fetch=needed)
     except UserError as error:
-        raise UserError(f"{error} --no-screening goes without.") from None
+        if needed:
+            raise UserError(f"{error} --no-screening goes without.") from None
+        return None
 
 
 def draw(

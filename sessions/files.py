@@ -31,7 +31,7 @@ class Run:
     def rows(self) -> list[dict[str, str]]:
         """The whole rows as text, one dictionary per trial; a last row cut by a killed writer is left out.
 
-        Raises UserError where they are not UTF-8.
+        Raises UserError where they are not UTF-8, or a row has not as many cells as the header.
         """
         content, _ = whole_lines(self.path)
         try:
@@ -39,7 +39,11 @@ class Run:
         except UnicodeDecodeError as error:
             raise UserError(f"{self.path}: not UTF-8 text ({error}).") from error
         columns = header.split("\t")
-        return [dict(zip(columns, line.split("\t"), strict=False)) for line in lines]
+        rows = [line.split("\t") for line in lines]
+        for number, row in enumerate(rows, 2):
+            if len(row) != len(columns):
+                raise UserError(f"{self.path}, row {number}: {len(row)} cells, expected {len(columns)}.")
+        return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def whole_lines(path: Path) -> tuple[bytes, bytes]:

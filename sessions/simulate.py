@@ -95,6 +95,9 @@ def main(settings: Settings) -> None:
 def standardised_truth(data: Path, column: str) -> "pd.Series[float]":
     """`read_truth` with mean 0 and sd 1, as `sessions.observers` take it."""
     truth = read_truth(data, column)
+    endless = truth.abs() == float("inf")
+    if endless.any():
+        raise UserError(f"{data / 'metadata.csv'}: {column} of {truth.index[endless][0]} is not finite.")
     return (truth - truth.mean()) / truth.std(ddof=0)
 
 

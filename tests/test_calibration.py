@@ -285,3 +285,14 @@ def test_what_is_no_calibration_is_one_sentence(tmp_path: Path, content: str | N
         (tmp_path / "calibration.json").write_text(content)
     with pytest.raises(UserError, match=said):
         read_calibration(tmp_path)
+
+
+def test_a_face_without_votes_leaves_its_degree_to_the_others() -> None:
+    table = faces()
+    trials = answers(standardised(table), 5, seed=3)
+    whole, missing = (
+        calibrate(labeling.assess(some), table, "evidence", True)
+        for some in (trials, trials[trials["image"] != "03_+0.00.png"])
+    )
+    assert isinstance(whole, Calibration) and isinstance(missing, Calibration)
+    assert missing.perceived == pytest.approx(whole.perceived, abs=0.1)

@@ -269,3 +269,8 @@ def test_a_read_only_folder_is_no_traceback(face: Path, tmp_path: Path, do: Call
     (tmp_path / "out").mkdir(mode=stat.S_IRUSR | stat.S_IXUSR)
     with pytest.raises(OSError, match="Permission denied"):  # which the shell says in a sentence
         do(face, smile=(1.0,))
+
+
+def test_no_two_pictures_get_one_name() -> None:
+    given = edit.names([Path("a/face.jpg"), Path("a/face.png"), Path("a/face_2.jpg")])
+    assert given == ["face", "face_3", "face_2"]

@@ -52,3 +52,8 @@ def test_identities_and_images_give_a_strip(drawn_run: Path, tmp_path: Path) -> 
 def test_impossible_wishes_are_one_sentence(wrong: dict[str, object], drawn_run: Path) -> None:
     with pytest.raises(UserError):
         main(Settings(run=drawn_run, **wrong))  # type: ignore[arg-type]
+
+
+def test_a_name_that_is_no_pictures_is_one_sentence(drawn_run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"expected a picture's name, such as .*results\.png"):
+        main(Settings(identities=(0, 1), run=drawn_run, out=tmp_path / "results"))

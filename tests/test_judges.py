@@ -190,8 +190,11 @@ def test_offline_is_one_sentence_with_a_way_out(tmp_path: Path, monkeypatch: pyt
 
 def test_a_run_judged_off_the_shelf_needs_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faceapi, "CACHE", tmp_path / "cache")
+    monkeypatch.setenv("NPM_CONFIG_REGISTRY", "http://127.0.0.1:9/")
     (tmp_path / "judges.json").write_text(json.dumps({"judge": "face-api"}))
-    with pytest.raises(UserError, match="--judge face-api brings it"):
+    with pytest.raises(UserError, match="package is not there"):
+        judges.load(tmp_path, fetch=False)
+    with pytest.raises(UserError, match=r"^http://127.0.0.1:9/"):
         judges.load(tmp_path)
 
 
@@ -281,3 +284,32 @@ def age_gender_shapes() -> Shapes:
     shapes |= separable("exit_flow/separable_conv", 256, 512)
     heads: Shapes = {"fc/age/weights": (512, 1), "fc/age/bias": (1,)}
     return shapes | heads | {"fc/gender/weights": (512, 2), "fc/gender/bias": (2,)}
+
+
+def test_attributes_as_other_sets_write_them() -> None:
+    known = known_attributes(pd.DataFrame({"age": ["20-29", "30-39"], "gender": ["m", "w"]}))
+    assert [attribute.name for attribute in known] == ["gender"]
+    assert list(known[0].reading(torch.zeros(1, 2))) == ["p(w)"]
+
+
+def test_a_gender_that_nobody_knows_says_nothing_of_the_judge() -> None:
+    class Right:
+        def describe(self, pictures: judges.Pictures) -> judging.Floats:
+            return np.eye(len(pictures))
+
+        def happiness(self, pictures: judges.Pictures) -> judging.Floats:
+            return np.zeros(len(pictures))
+
+        def attributes(self, pictures: judges.Pictures) -> dict[str, judging.Floats]:
+            return {"p(female)": pictures[:, 0, 0, 0] / 255}
+
+    pictures = np.zeros((4, 8, 8, 3), np.uint8)
+    pictures[:, 0, 0, 0] = 200, 10, 250, 250
+    made = judges.Judges(Right(), {"judge": "own", "data": "x"})
+    judging.examine(made, pictures, np.arange(4), pd.DataFrame({"gender": ["female", "male", None, None]}))
+    assert made.about["validation"]["female_area_under_curve"] == 1
+
+
+def test_labels_that_are_all_alike_have_no_scale(place: Path) -> None:
+    with pytest.raises(UserError, match="all 12 labels are 1"):
+        judging.on_label_scale(np.linspace(0, 1, 12), np.ones(12), open_set(place / "faces"))

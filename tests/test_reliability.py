@@ -84,6 +84,13 @@ def test_alpha_is_1_for_unanimity_and_0_for_chance() -> None:
     assert np.isnan(krippendorff_alpha(from_trials(pd.DataFrame({**table, "response": 1.0}))))
 
 
+def test_repeats_of_one_subject_are_no_agreement() -> None:
+    table = {"subject": "a", "image": np.repeat(np.arange(40), 2), "response_time": 1.0}
+    assert np.isnan(
+        krippendorff_alpha(from_trials(pd.DataFrame({**table, "response": np.repeat([1.0, -1.0] * 20, 2)})))
+    )
+
+
 def test_spearman_brown_steps_up_and_down() -> None:
     found = Reliability(split_half=0.6, n_subjects=8)
     assert found.full == pytest.approx(0.75)

@@ -187,6 +187,20 @@ def test_metadata_may_have_a_smile_of_its_own_and_a_truth_in_words(faces: Path) 
     assert confounds(labels, table).set_index("what").loc["smile", "r"] == pytest.approx(expected)
 
 
+def test_practice_counts_as_practice_and_its_pictures_are_not_missed(
+    faces: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with sessions.RunWriter("sessions", "alice", data.open_set(faces).name) as run:
+        for trial, image in enumerate(("practice-01.png", "01.png", "02.png"), start=1):
+            trial_type = "practice" if trial == 1 else "main"
+            run.write(trial=trial, trial_type=trial_type, image=image, response="smiley", response_time=0.6)
+    build.main(build.Settings())
+    said = capsys.readouterr().out
+    assert "left out" not in said
+    line = next(line for line in said.splitlines() if line.split()[:1] == ["alice"])
+    assert line.split()[1:3] == ["3", "1"]
+
+
 def test_practice_is_in_no_histogram(faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     times: list[float] = []
 

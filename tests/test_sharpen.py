@@ -73,6 +73,16 @@ def test_a_resumed_sharpening_ends_as_one_never_stopped(tiny: Settings, monkeypa
     pd.testing.assert_frame_equal(resumed, whole, check_exact=True)
 
 
+def test_a_sharpening_goes_on_with_its_model_and_its_settings_alone(tiny: Settings, tmp_path: Path) -> None:
+    begun_with = replace(tiny, out=sharpen(tiny))
+    with pytest.raises(UserError, match="began with --steps 12, not 99"):
+        sharpen(replace(begun_with, steps=99, resume=True))
+    shutil.copytree(tiny.run, tmp_path / "other")
+    runs.write_config(tmp_path / "other", runs.read_config(tiny.run) | {"focus": 0.5})
+    with pytest.raises(UserError, match="began with another model"):
+        sharpen(replace(begun_with, run=tmp_path / "other", resume=True))
+
+
 def test_a_folder_is_replaced_only_by_force_and_only_if_it_is_ours(tiny: Settings, tmp_path: Path) -> None:
     sharpen(tiny)
     with pytest.raises(UserError, match="exists"):

@@ -263,7 +263,7 @@ class Eye:
 def toy(monkeypatch: pytest.MonkeyPatch) -> Toy:
     model = Toy()
     monkeypatch.setattr(runs, "load", lambda run: model)
-    monkeypatch.setattr(judges, "load", lambda folder: Eye())
+    monkeypatch.setattr(judges, "load", lambda folder, fetch: Eye())
     return model
 
 

@@ -31,7 +31,7 @@ def prepare_drawn(settings: "Drawn") -> Path:
         raise UserError(f"{asked}: expected at least 1 face, a seed of 0 or more, 16 to 2048 pixels.")
     drawn = {"count": settings.count, "seed": settings.seed, "size": settings.size}
     about = {"name": "drawn faces", "source": "data.prepare drawn", "licence": "CC0-1.0", **drawn}
-    if not settings.force and read_about(settings.data) == about:
+    if not settings.force and read_about(settings.data) == about and (settings.data / "images").is_dir():
         print(f"{settings.data}: drawn already")
         return settings.data
     rows = []
