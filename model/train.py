@@ -66,17 +66,16 @@ class Settings:
 
 
 def main(settings: Settings) -> None:
+    from model.runs import read_config
     from model.training import train
 
     run = train(settings)
-    print(f"Run: {run}\nNext: " + next_command(settings, run))
+    print(f"Run: {run}\nNext: " + next_command(read_config(run)["kind"], run))
 
 
-def next_command(settings: Settings, run: Path) -> str:
-    option = "" if run == Path("runs/cvae") else f" --run {run}"
-    return (
-        f"python -m model.sample --smile -3{option}" if settings.kind == "cvae" else f"python -m model.sample{option}"
-    )
+def next_command(kind: str, run: Path) -> str:
+    smile = " --smile -3" if kind == "cvae" else ""
+    return f"python -m model.sample{smile}" + ("" if run == Path("runs/cvae") else f" --run {run}")
 
 
 if __name__ == "__main__":
