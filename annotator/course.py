@@ -105,7 +105,8 @@ def _choose_faces(
     if settings.images is not None:
         listed = plan.read_list(settings.images, images.names)
         return listed[: settings.limit], len(listed)
-    if settings.design == "fixed":
+    begun = earlier[0].sidecar.get("Design", "fixed") if earlier else "fixed"
+    if settings.design == begun == "fixed":
         return shown_first(images.names, settings.limit), len(images.names)
     if earlier:
         faces = [name for name in earlier[0].sidecar["ImageSHA256"] if name in images.names]

@@ -61,7 +61,7 @@ def open_texts(language: str) -> Texts:
     ------
     UserError
         There is no such language or file, it is not TOML in UTF-8, a text is missing, or its braces are not those of
-        the English text, or its font is not there.
+        the English text, two answers to a question have one key, or its font is not there.
     """
     path = LANGUAGES / f"{language}.toml"
     if not path.exists():
@@ -74,6 +74,9 @@ def open_texts(language: str) -> Texts:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a TOML file in UTF-8 ({error}).") from None
     _check(content, tomllib.loads(ENGLISH.read_text(encoding="utf-8")), f"{path}: ")
+    _check_keys(content, path)
+    if not isinstance(content.get("font", ""), str):
+        raise UserError(f"{path}: font is {content['font']!r}, expected a file name in quotes.")
     texts = Texts(path, content)
     if texts.font is not None and not texts.font.is_file():
         raise UserError(f"{path}: the font {texts.font} is not there.")
@@ -95,6 +98,20 @@ def _check(found: Any, expected: Any, where: str) -> None:
         raise UserError(f"{where}: {error}; braces stand for values, a brace itself is written twice.") from None
     if unknown:
         raise UserError(f"{where}asks for {sorted(unknown)}, expected only {sorted(_values(expected))} in braces.")
+
+
+def _check_keys(content: dict[str, Any], path: Path) -> None:
+    """Raise UserError where the answers of a question have one key twice, or one that cannot be an answer."""
+    for section, texts in content.items():
+        answers = texts.values() if isinstance(texts, dict) else ()
+        taken: set[str] = set()
+        for key in (answer["key"] for answer in answers if isinstance(answer, dict) and "key" in answer):
+            if key in taken or key in ("escape", "return") or key != key.lower():
+                raise UserError(
+                    f"{path}: {section} has the key {key!r}, expected one of its own for each answer, in small letters,"
+                    " and neither 'escape' nor 'return'."
+                )
+            taken.add(key)
 
 
 def _values(text: str) -> set[str]:

@@ -4,6 +4,7 @@ import math
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,6 +116,17 @@ def test_a_list_of_ones_own_replaces_the_common_one(images: ImageSet) -> None:
     Path("list.txt").write_text("007.png\n002.png\n")
     course = settle(replace(SETTINGS, images=Path("list.txt")), "alice", images, [], [])
     assert course.faces == ["007.png", "002.png"]
+
+
+@pytest.mark.parametrize("flags", [{"images": Path("list.txt")}, {"design": "balanced", "limit": 4}])
+def test_who_comes_back_without_the_flags_goes_on_with_the_same_faces(images: ImageSet, flags: dict[str, Any]) -> None:
+    Path("list.txt").write_text("007.png\n002.png\n001.png\n")
+    first = settle(replace(SETTINGS, **flags), "alice", images, [], [])
+    sidecar = describe_course(first, [], open_texts("en"))
+    earlier = record(first.trials[:1], **sidecar)
+    second = settle(SETTINGS, "alice", images, earlier, [])
+    assert second.trials == first.trials[1:]
+    assert describe_course(second, earlier, open_texts("en"))["Design"] == sidecar["Design"]
 
 
 def test_it_is_known_how_many_faces_a_larger_limit_would_add(images: ImageSet) -> None:

@@ -86,3 +86,10 @@ def test_a_language_that_is_not_there_and_a_file_that_is_no_toml_are_refused(tmp
     (tmp_path / "bad.toml").write_text("= 1", encoding="utf-8")
     with pytest.raises(UserError, match=r"bad.toml: not a TOML file"):
         open_texts(str(tmp_path / "bad.toml"))
+
+
+@pytest.mark.parametrize("key", ["r", "B", "escape"])
+def test_answers_have_keys_that_can_be_told_apart(key: str, tmp_path: Path) -> None:
+    path = own(tmp_path, 'A = { key = "b", word = "both" }', f'A = {{ key = "{key}", word = "both" }}')
+    with pytest.raises(UserError, match=f"handedness has the key '{key}', expected one of its own"):
+        open_texts(str(path))
