@@ -25,6 +25,8 @@ class Course:
     """One session of one subject."""
 
     settings: Settings
+    design: str
+    """fixed, balanced or list, as the subject's first run had it."""
     subject: str
     images: ImageSet
     faces: list[str]
@@ -78,13 +80,15 @@ def settle(settings: Settings, subject: str, images: ImageSet, earlier: Sequence
     repeats = _kept(earlier, "Repeats", "--repeats", None if settings.repeats == Settings.repeats else settings.repeats)
     if repeats is not None:
         settings = replace(settings, repeats=repeats)
-    faces, available = _choose_faces(settings, images, earlier, seen, seed)
+    design = "list" if settings.images else _kept(earlier[:1], "Design", "--design", None) or settings.design
+    faces, available = _choose_faces(settings, design, images, earlier, seen, seed)
     planned = plan.order(faces, seed, settings.repeats)
     rows = [row for run in earlier for row in run.rows()]
     trials = plan.remaining(planned, rows)
     practised = any(row["trial_type"] == "main" for row in rows)
     return Course(
         settings=settings,
+        design=design,
         subject=subject,
         images=images,
         faces=faces,
@@ -99,14 +103,13 @@ def settle(settings: Settings, subject: str, images: ImageSet, earlier: Sequence
 
 
 def _choose_faces(
-    settings: Settings, images: ImageSet, earlier: Sequence[Run], seen: Iterable[str], seed: int
+    settings: Settings, design: str, images: ImageSet, earlier: Sequence[Run], seen: Iterable[str], seed: int
 ) -> tuple[list[str], int]:
     """The faces of a subject, and how many there would be without --limit."""
     if settings.images is not None:
         listed = plan.read_list(settings.images, images.names)
         return listed[: settings.limit], len(listed)
-    begun = earlier[0].sidecar.get("Design", "fixed") if earlier else "fixed"
-    if settings.design == begun == "fixed":
+    if settings.design == design == "fixed":
         return shown_first(images.names, settings.limit), len(images.names)
     if earlier:
         faces = [name for name in earlier[0].sidecar["ImageSHA256"] if name in images.names]

@@ -17,13 +17,12 @@ if TYPE_CHECKING:
 def describe_course(course: Course, earlier: Sequence[Run], texts: Texts) -> dict[str, Any]:
     """What is known before the window opens."""
     settings = course.settings
-    begun = earlier[0].sidecar.get("Design") if earlier else None
     return {
         "Simulated": settings.simulate,
         "Continues": earlier[-1].path.name if earlier else None,
         "StartTime": now(),
         "Seed": course.seed,
-        "Design": "list" if settings.images is not None else begun or settings.design,
+        "Design": course.design,
         "Limit": settings.limit,
         "Repeats": settings.repeats,
         "RepeatsPlanned": course.repeats,

@@ -8,7 +8,7 @@ import pandas as pd
 
 from data.decoding import SUFFIXES, BadPicture, decode
 from data.images import describe
-from data.sources import name_left_out, new_pictures, set_folder
+from data.sources import name_left_out, new_pictures, put_aside, set_folder
 from shell import UserError, progress
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ def prepare_folder(settings: "Folder") -> "Path":
     found = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     left_out: dict[str, str] = {}
     names: dict[str, Path] = {}
-    if settings.force:
-        keep_descriptions(folder)
     with new_pictures(folder, settings.force) as images:
         for path in progress(found, "copying", len(found), "picture"):
             parts = path.relative_to(source).parts
@@ -52,6 +50,8 @@ def prepare_folder(settings: "Folder") -> "Path":
                 f"{source}: no readable picture ({len(left_out)} left out); expected {', '.join(sorted(SUFFIXES))}."
             )
         made = sorted(p.name for p in images.iterdir())
+        put_aside(folder / "metadata.csv", "metadata")  # to which people add columns
+        put_aside(folder / "set.json", "levels and licence")
     name_left_out(left_out)
     print(f"{len(made):,} pictures, {len(left_out):,} left out")
     describe(
@@ -60,13 +60,3 @@ def prepare_folder(settings: "Folder") -> "Path":
         {"name": settings.name, "source": "a folder of pictures", "licence": settings.licence, "count": len(made)},
     )
     return folder
-
-
-def keep_descriptions(folder: "Path") -> None:
-    """Copy metadata.csv and set.json, to which people add columns and levels, before new ones replace them."""
-    for name in ("metadata.csv", "set.json"):
-        old = folder / name
-        if old.exists():
-            kept = old.with_stem(f"{old.stem}_of_old_pictures")
-            shutil.copyfile(old, kept)
-            print(f"{folder}: the {name} of the old pictures is now {kept.name}")

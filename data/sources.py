@@ -67,10 +67,14 @@ def name_left_out(left_out: Mapping[str, str], most: int = 10) -> None:
 def put_labels_aside(folder: Path) -> None:
     """Rename labels.csv: made faces always have the same names, and old labels would pass for those of new faces."""
     (folder / "calibration.json").unlink(missing_ok=True)
-    labels = folder / "labels.csv"
-    if labels.exists():
-        labels.replace(folder / "labels_of_old_pictures.csv")
-        print(f"{folder}: the labels of the old pictures are now in labels_of_old_pictures.csv")
+    put_aside(folder / "labels.csv", "labels")
+
+
+def put_aside(path: Path, what: str) -> None:
+    """Rename a file of an image set that tells of its old pictures, if there is one, and say so."""
+    if path.exists():
+        kept = path.replace(path.with_stem(f"{path.stem}_of_old_pictures"))
+        print(f"{path.parent}: the {what} of the old pictures are now in {kept.name}")
 
 
 def recorded_by_people(image_set: str, sessions: Path) -> Path | None:

@@ -94,9 +94,7 @@ def krippendorff_alpha(votes: Votes) -> float:
     Of a subject's votes on an image only the first counts: alpha is about how far subjects agree, not one with oneself.
     Krippendorff (2011), Computing Krippendorff's alpha-reliability.
     """
-    first = np.zeros(len(votes.vote))
-    first[np.unique(np.stack([votes.subject, votes.image]), axis=1, return_index=True)[1]] = 1
-    counts = np.stack([votes.per_image((votes.vote < 0) * first), votes.per_image((votes.vote > 0) * first)], axis=1)
+    counts = np.stack([votes.per_image((side * votes.vote > 0) & votes.first) for side in (-1, 1)], axis=1)
     counts = counts[counts.sum(1) > 1]
     if not len(counts) or not counts.any(0).all():
         return float("nan")

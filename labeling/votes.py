@@ -82,6 +82,15 @@ class Votes:
         numbers: Codes = np.unique(self._cell, return_inverse=True)[1]
         return numbers
 
+    @cached_property
+    def first(self) -> NDArray[np.bool_]:
+        """(T,) which votes are their subject's first on their image."""
+        if not self.repeats:
+            return np.ones(len(self.vote), dtype=bool)
+        found = np.zeros(len(self.vote), dtype=bool)
+        found[np.unique(self._cell, return_index=True)[1]] = True
+        return found
+
     def of_images(self, images: NDArray[np.bool_]) -> tuple["Votes", Codes]:
         """The votes on those `images` (I,) alone, and where they stand among all."""
         at = np.flatnonzero(images[self.image])

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import shell
-from model.reconstruct import check_picture_name
+from model.reconstruct import check_picture_name, given_faces, tell_left_out
 from shell import UserError
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ def main(settings: Settings) -> None:
     import torch
 
     from model import pictures, runs
-    from model.reconstruct import given_faces, tell_left_out
 
     model = runs.load(settings.run)
     print(f"model: {model.title}")

@@ -2,10 +2,10 @@
 
 from model import judges
 
-judges = judges.load(run)
-judges.smile(pictures)         # the degree of smile in each, on the scale of the labels
-judges.describe(pictures)      # descriptors of the person, unit length
-judges.attributes(pictures)    # {"p(female)": ..., "age": ..., "p(race 0)": ...}, as far as they are known
+made = judges.load(run)
+made.smile(pictures)         # the degree of smile in each, on the scale of the labels
+made.describe(pictures)      # descriptors of the person, unit length
+made.attributes(pictures)    # {"p(female)": ..., "age": ..., "p(race 0)": ...}, as far as they are known
 
 `own` judges are trained by the evaluation on the image set itself (`model.judge_nets`), `face-api` ones come off the
 shelf (`model.faceapi`). What a judge of smiles reads is brought to the scale of the labels by `measures.calibration`:
@@ -168,7 +168,10 @@ def load(run: str | os.PathLike[str], fetch: bool = True) -> Judges:
         about = json.loads(path.read_text(encoding="utf-8"))
         if about["judge"] == "face-api":
             if not fetch and not faceapi.archive().exists():
-                raise UserError(f"{faceapi.archive()}: the judges' package is not there.")
+                raise UserError(
+                    f"{faceapi.archive()}: the judges' package is not there; "
+                    f"python -m model.evaluate --run {folder} --judge face-api brings it."
+                )
             return Judges(faceapi.FaceApi(faceapi.fetch()), about)
         tensors = load_file(folder / "judges.safetensors")
         attributes = tuple(Attribute(**a | {"categories": tuple(a["categories"])}) for a in about["attributes"])

@@ -13,6 +13,7 @@ from model.train import Settings
 from shell import UserError
 
 MIN_LABELLED = 30  # fewer teach no smile reader
+OF_THE_CALL = {"run", "out", "resume", "force"}  # settings that are not the run's
 
 
 def open_run(settings: Settings) -> tuple[Path, Settings]:
@@ -89,18 +90,19 @@ def resumed(settings: Settings, run: Path) -> Settings:
     if "sharpened" in config:
         raise UserError(f"{run}: was made by model.sharpen, which goes on with it; model.train cannot.")
     began = replace(settings_of(config), run=run)
-    refuse_changes(settings, began, Settings(), run)
+    refuse_changes(settings, began, run)
     return began
 
 
-def refuse_changes(settings: Any, began: Any, default: Any, run: Path) -> None:
+def refuse_changes(settings: Any, began: Any, run: Path) -> None:
     """Raise a UserError for a setting, of a dataclass, that was asked for and is not what the run began with.
 
-    Nobody asked for what is as by `default`, and what was "auto" has been found by now.
+    Nobody asked for a default, and what was "auto" has been found by now.
     """
+    default = type(settings)()
     for one in fields(settings):
         asked, usual, old = (getattr(s, one.name) for s in (settings, default, began))
-        if one.name not in ("run", "out", "resume", "force") and asked not in (usual, old, "auto"):
+        if one.name not in OF_THE_CALL and asked not in (usual, old, "auto"):
             raise UserError(
                 f"{run}: began with --{one.name.replace('_', '-')} {old}, not {asked}; it cannot change on the way."
             )

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from model.runs import SmileModel
 
 COLUMNS = 8
-PICTURE_NAMES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,10 @@ def main(settings: Settings) -> None:
 
 def check_picture_name(out: Path | None) -> None:
     """Raise a UserError for a file name that is no picture's, before any work is done."""
-    if out is not None and (out.is_dir() or out.suffix.lower() not in PICTURE_NAMES):
+    from PIL import Image
+
+    formats = Image.registered_extensions()
+    if out is not None and (out.is_dir() or formats.get(out.suffix.lower()) not in Image.SAVE):
         raise UserError(f"--out {out}: expected a picture's name, such as {out.with_suffix('.png')}.")
 
 

@@ -112,8 +112,10 @@ class SmileModel:
 
         A `truncation` below 1 draws them nearer to the mean face: more typical, less diverse (Brock et al., 2019).
         """
-        noise = np.random.default_rng(seed).standard_normal((count, self.dimensions), dtype=np.float32)
-        return self.latent.draw(truncation * torch.from_numpy(noise).to(self.latent.mean.device))
+        whole = -(-count // DECODED) * DECODED  # products of another size may be summed in another order
+        noise = np.random.default_rng(seed).standard_normal((whole, self.dimensions), dtype=np.float32)
+        parts = (truncation * torch.from_numpy(noise).to(self.latent.mean.device)).split(DECODED)
+        return torch.cat([self.latent.draw(some) for some in parts])[:count]
 
     def at(self, z: Tensor, smile: float | Tensor, exaggerate: bool = False) -> Tensor:
         """The faces z (N, Z) at degree `smile`: everything else about them stays.

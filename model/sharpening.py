@@ -154,10 +154,10 @@ def begin(settings: Settings) -> tuple[SmileModel, Path, Settings]:
         began = config["sharpened"]
         if began["model"] != model.hash:
             raise UserError(f"{out}: began with another model than {model.folder}, as {began['run']} was then.")
-        kept = {one.name: began[one.name] for one in fields(Settings) if one.name in began}
-        kept = {name: value for name, value in kept.items() if name not in ("run", "out", "resume", "force")}
-        opening.refuse_changes(settings, replace(settings, **kept), Settings(), out)
-        return model, out, replace(settings, **kept)
+        known = {one.name for one in fields(Settings)} - opening.OF_THE_CALL
+        held = replace(settings, **{name: value for name, value in began.items() if name in known})
+        opening.refuse_changes(settings, held, out)
+        return model, out, held
     if out.exists() and not (settings.force and "sharpened" in config):
         raise UserError(
             f"{out}: exists; --out names another folder; --resume goes on with a sharpening, --force replaces it."

@@ -95,9 +95,6 @@ def main(settings: Settings) -> None:
 def standardised_truth(data: Path, column: str) -> "pd.Series[float]":
     """`read_truth` with mean 0 and sd 1, as `sessions.observers` take it."""
     truth = read_truth(data, column)
-    endless = truth.abs() == float("inf")
-    if endless.any():
-        raise UserError(f"{data / 'metadata.csv'}: {column} of {truth.index[endless][0]} is not finite.")
     return (truth - truth.mean()) / truth.std(ddof=0)
 
 
@@ -131,6 +128,9 @@ def read_truth(data: Path, column: str) -> "pd.Series[float]":
             raise UserError(f"{path}, row {int(bad.argmax()) + 2}: {problem}, expected one row per image.")
     truth = pd.to_numeric(table.set_index("image", drop=False)[column], errors="coerce").dropna()
     truth = truth[[(data / "images" / image).exists() for image in truth.index]]
+    endless = truth.abs() == float("inf")
+    if endless.any():
+        raise UserError(f"{path}: {column} of {truth.index[endless][0]} is not finite.")
     if truth.nunique() < 2:
         raise UserError(
             f"{path}: {column!r} has fewer than two different numbers for the pictures in {data / 'images'}."

@@ -192,7 +192,7 @@ def test_a_run_judged_off_the_shelf_needs_the_package(tmp_path: Path, monkeypatc
     monkeypatch.setattr(faceapi, "CACHE", tmp_path / "cache")
     monkeypatch.setenv("NPM_CONFIG_REGISTRY", "http://127.0.0.1:9/")
     (tmp_path / "judges.json").write_text(json.dumps({"judge": "face-api"}))
-    with pytest.raises(UserError, match="package is not there"):
+    with pytest.raises(UserError, match="--judge face-api brings it"):
         judges.load(tmp_path, fetch=False)
     with pytest.raises(UserError, match=r"^http://127.0.0.1:9/"):
         judges.load(tmp_path)

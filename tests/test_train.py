@@ -332,8 +332,7 @@ def test_the_condition_moves_the_picture_and_reads_as_asked(run: Path) -> None:
 
 def test_face_i_of_a_seed_is_the_same_whatever_the_count(run: Path) -> None:
     faces = model.load(run)
-    few, many = faces.identities(3, seed=5), faces.identities(300, seed=5)[:3]
-    torch.testing.assert_close(few, many)  # some processors sum small products in another order than large ones
+    assert torch.equal(faces.identities(3, seed=5), faces.identities(300, seed=5)[:3])
     assert not torch.equal(faces.identities(3, seed=5), faces.identities(3, seed=6))
 
 
