@@ -13,6 +13,7 @@ A command is a function of one frozen dataclass. Its fields are default, type, h
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -59,6 +60,24 @@ def run(main: Callable[[Any], object], settings_type: Any) -> None:
         if error.filename is None and error.strerror is None:
             raise
         fail(f"{error.filename or 'A file'}: {error.strerror}.")
+
+
+def flags(settings: Any, *names: str) -> str:
+    """Those of the fields `names` of a command's settings that differ from their default, for the next command.
+
+    As they are typed: " --data 'my study'".
+    """
+    values = {name: getattr(settings, name) for name in names}
+    return "".join(
+        f" --{name.replace('_', '-')} {typed(value)}"
+        for name, value in values.items()
+        if value != getattr(type(settings), name)
+    )
+
+
+def typed(value: object) -> str:
+    """`value` as a shell reads it back."""
+    return shlex.quote(str(value))
 
 
 def fail(message: str) -> NoReturn:

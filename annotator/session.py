@@ -16,7 +16,7 @@ from annotator.subjects import Person
 from annotator.texts import open_texts
 from data.images import DEFAULT, ImageSet, open_set
 from sessions.files import subjects
-from shell import UserError
+from shell import UserError, flags
 
 
 def record(settings: Settings, subject: str) -> None:
@@ -58,7 +58,7 @@ def record(settings: Settings, subject: str) -> None:
                 trials.finish()
     if trials.rows:
         print(f"{run.path}: {len(trials.rows)} trials.")
-        print(f"Next: python -m labeling.build{settings.given('data', 'sessions')}")
+        print(f"Next: python -m labeling.build{flags(settings, 'data', 'sessions')}")
     else:
         print("Nothing was shown, nothing is recorded.")
 
@@ -67,7 +67,7 @@ def note_differences(course: Course) -> None:
     """Say where less is shown than the settings may seem to ask for."""
     settings = course.settings
     if settings.images is not None and course.left_out:
-        print(f"note: --limit {settings.limit} leaves out the last {course.left_out} faces of {settings.images}.")
+        print(f"note: --limit {course.limit} leaves out the last {course.left_out} faces of {settings.images}.")
     if settings.repeats and not course.repeats:
         enough = max(REPEAT_DISTANCE, math.floor(0.5 / settings.repeats) + 1)
         print(

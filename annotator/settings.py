@@ -1,7 +1,6 @@
 """The flags of `python -m annotator`."""
 
 import math
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,8 +19,9 @@ class Settings:
     """The image set."""
     sessions: Path = Path("sessions")
     """Where the session files go."""
-    limit: int = 200
-    """How many faces: the first ones of a list that is the same for all subjects."""
+    limit: int | None = None
+    """How many faces: the first ones of a list that is the same for all subjects. Without this as many as in the
+    subject's last run, in a first one 200."""
     images: Path | None = None
     """A text file with one image name per line, in place of that list; --limit holds for it too."""
     design: Literal["fixed", "balanced"] = "fixed"
@@ -66,21 +66,12 @@ class Settings:
     timing: bool = False
     """Do not record: test how exactly this machine shows faces and times keys."""
 
-    def given(self, *fields: str) -> str:
-        """Those of the flags `fields` that differ from their default, as they are typed, for the next command."""
-        values = {field: getattr(self, field) for field in fields}
-        return "".join(
-            f" --{field} {shlex.quote(str(value))}"
-            for field, value in values.items()
-            if value != getattr(Settings, field)
-        )
-
     def check(self) -> None:
         """Raise UserError for values that cannot be meant."""
         shortest_s, longest_s = self.fixation_s
         degrees, width_cm, distance_cm = self.face_degrees, self.screen_width_cm, self.distance_cm
         for flag, value, fine, expected in (
-            ("--limit", self.limit, self.limit >= 1, "at least 1"),
+            ("--limit", self.limit, self.limit is None or self.limit >= 1, "at least 1"),
             ("--repeats", self.repeats, 0 <= self.repeats <= 1, "a share from 0 to 1"),
             ("--practice", self.practice, self.practice >= 0, "0 or more"),
             ("--block", self.block, self.block >= 1, "at least 1"),

@@ -23,7 +23,7 @@ from annotator.sidecar import now
 from annotator.slide import ESCAPE
 from annotator.subjects import Person
 from annotator.texts import open_texts
-from shell import whole_file, write_text
+from shell import flags, whole_file, write_text
 
 FLIPS_S = 10.0
 PACE_S = 1 / 60  # where flips do not wait for the display
@@ -77,7 +77,7 @@ def self_test(settings: Settings) -> None:
     write_text(path, json.dumps({"verdict": verdict, **asdict(report)}, indent=1) + "\n")
     plot(report, path.with_suffix(".png"))
     print(f"{path}\n{path.with_suffix('.png')}")
-    print(f"Next: python -m annotator --subject ID{settings.given('data', 'sessions', 'texts', 'monitor', 'grey')}")
+    print(f"Next: python -m annotator --subject ID{flags(settings, 'data', 'sessions', 'texts', 'monitor', 'grey')}")
 
 
 def measure(screen: Screen, host: Host) -> Report:

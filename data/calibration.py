@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shell import UserError, write_text
+from shell import UserError, typed, write_text
 
 if TYPE_CHECKING:
     from scipy.interpolate import PchipInterpolator
@@ -145,7 +145,7 @@ def read_calibration(folder: str | os.PathLike[str]) -> Calibration:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(
-            f"{path}: no such file; python -m labeling.build --data {folder} makes it from people's answers."
+            f"{path}: no such file; python -m labeling.build --data {typed(folder)} makes it from people's answers."
         ) from None
     except ValueError as error:
         raise UserError(f"{path}: not JSON ({error}).") from error

@@ -11,6 +11,9 @@ from data.images import describe
 from data.sources import name_left_out, new_pictures, put_aside, set_folder
 from shell import UserError, progress
 
+UNREAD = {".avif", ".cr2", ".dng", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jxl", ".nef", ".psd", ".tga"}
+"""Pictures of kinds that are not read: no surprise if they are named."""
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -25,7 +28,7 @@ def prepare_folder(settings: "Folder") -> "Path":
     folder, source = set_folder(settings.name), settings.source
     if not source.is_dir():
         raise UserError(f"{source}: no such folder; --source names a folder with pictures.")
-    found = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    found = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES | UNREAD and p.is_file())
     left_out: dict[str, str] = {}
     names: dict[str, Path] = {}
     with new_pictures(folder, settings.force) as images:
@@ -34,6 +37,12 @@ def prepare_folder(settings: "Folder") -> "Path":
             if any(part.startswith(".") for part in parts):
                 continue
             name = os.fsencode("_".join(parts)).decode("utf-8", "replace")
+            if path.suffix.lower() in UNREAD:
+                left_out[os.fspath(path)] = f"{path.suffix} is not read; expected {', '.join(sorted(SUFFIXES))}"
+                continue
+            if not name.isprintable():  # a table must be able to hold it
+                left_out[ascii(os.fspath(path))] = "its name is not plain text"
+                continue
             try:
                 decode(path)
             except BadPicture as error:

@@ -70,7 +70,7 @@ def main(settings: Drawn | Folder | Utkface) -> None:
             from data.utkface import prepare_utkface
 
             folder = prepare_utkface(settings)
-    option = "" if folder == DEFAULT else f" --data {folder}"
+    option = "" if folder == DEFAULT else f" --data {shell.typed(folder)}"
     print(f"Image set: {folder}\nNext: python -m annotator --subject me{option}")
 
 

@@ -72,9 +72,14 @@ def put_labels_aside(folder: Path) -> None:
 
 def put_aside(path: Path, what: str) -> None:
     """Rename a file of an image set that tells of its old pictures, if there is one, and say so."""
-    if path.exists():
-        kept = path.replace(path.with_stem(f"{path.stem}_of_old_pictures"))
-        print(f"{path.parent}: the {what} of the old pictures are now in {kept.name}")
+    if not path.exists():
+        return
+    stem, number = f"{path.stem}_of_old_pictures", 1
+    aside = path.with_stem(stem)
+    while aside.exists():
+        number += 1
+        aside = path.with_stem(f"{stem}_{number}")
+    print(f"{path.parent}: the {what} of the old pictures are now in {path.rename(aside).name}")
 
 
 def recorded_by_people(image_set: str, sessions: Path) -> Path | None:

@@ -93,10 +93,10 @@ def main(settings: Settings) -> None:
     print(path)
     print(report)
     if calibration is None:
-        print("Next: python -m model.train" + (f" --data {settings.data}" if settings.data != Settings.data else ""))
+        print(f"Next: python -m model.train{shell.flags(settings, 'data')}")
     else:
         print(calibration)
-        print(f"Next: python -m model.sample --calibrated {settings.data} --smile 0.5")
+        print(f"Next: python -m model.sample --calibrated {shell.typed(settings.data)} --smile 0.5")
 
 
 def counted(number: int, noun: str) -> str:
@@ -148,7 +148,7 @@ def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFr
             skip_bad=settings.skip_bad,
             tell=tell,
         )
-        where = "" if settings.data == Settings.data else f" --data {settings.data}"
+        where = shell.flags(settings, "data")
         nothing = (
             f"{settings.sessions}: nothing is recorded on {settings.data}; "
             f"python -m annotator --subject me{where} records some."

@@ -36,6 +36,7 @@ from labeling.scores import LINKS
 from labeling.votes import Codes, Floats
 
 DRAWS = 500
+TRIES = 40  # for each draw, until faces are called too few
 NODES = ndtri((np.arange(101) + 0.5) / 101)  # of a standard Gaussian, of equal probability
 
 
@@ -66,6 +67,8 @@ def calibrate(assessment: Assessment, metadata: pd.DataFrame, method: str, simul
     cells = cells_of(assessment, faces)
     link = assessment.terms.link
     mean, (draws, counts) = perceived(cells, link), bootstrap(cells, link)
+    if len(draws) < DRAWS:
+        return "No calibration: it takes three identities at each asked degree to tell how sure it is; here are fewer."
     precision = 1 / (draws.var(0) + 1e-6)
     monotone = isotonic_regression(mean, weights=precision).x
     low, high = _ends(np.array([isotonic_regression(draw, weights=precision).x for draw in draws]))
@@ -152,22 +155,29 @@ def perceived(cells: Cells, link: Link) -> Floats:
 
 
 def bootstrap(cells: Cells, link: Link, draws: int = DRAWS, seed: int = 0) -> tuple[Floats, Floats]:
-    """`perceived` (D, K), and smiley and all votes (D, 2, K), in resamples of subjects and identities."""
+    """`perceived` (D, K), and smiley and all votes (D, 2, K), in resamples of subjects and identities.
+
+    Only resamples with votes at every degree count; where they are rarer than one of `TRIES`, D is less than `draws`.
+    """
     rng = np.random.default_rng(seed)
-    n_subjects, n_identities, _ = cells.push.shape
-    spread = _Spread.of(cells)
+    n_subjects, n_identities, n_degrees = cells.push.shape
+    spread, judged = _Spread.of(cells), cells.votes.sum(0) > 0
     found: list[Floats] = []
     counts = []
-    while len(found) < draws:
+    for _ in range(TRIES * draws):
         subjects = rng.multinomial(n_subjects, np.full(n_subjects, 1 / n_subjects)).astype(float)
         identities = rng.multinomial(n_identities, np.full(n_identities, 1 / n_identities)).astype(float)
+        if not (identities @ judged > 0).all():  # a degree is left without faces; summing would be for nothing
+            continue
         push, weight, votes, smiley = (
             np.tensordot(subjects, values, 1) for values in (cells.push, cells.weight, cells.votes, cells.smiley)
         )
-        if (identities @ votes > 0).all():  # few faces: a degree may be left without any
+        if (identities @ votes > 0).all():
             found.append(_perceived(push, weight, votes, identities, spread, link))
             counts.append((identities @ smiley, identities @ votes))
-    return np.array(found), np.array(counts)
+        if len(found) == draws:
+            break
+    return np.reshape(found, (-1, n_degrees)), np.reshape(counts, (-1, 2, n_degrees))
 
 
 def _perceived(push: Floats, weight: Floats, votes: Floats, times: Floats, spread: _Spread, link: Link) -> Floats:

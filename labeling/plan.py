@@ -84,10 +84,7 @@ def main(settings: Settings) -> None:
     else:
         print(f"No number of subjects tried reaches {settings.reliability}; --subjects tries others.")
     print(path)
-    print(
-        "Next: python -m annotator --subject ID"
-        + (f" --data {settings.data}" if settings.data != Settings.data else "")
-    )
+    print(f"Next: python -m annotator --subject ID{shell.flags(settings, 'data')}")
 
 
 def check_pilot(votes: "Votes") -> None:

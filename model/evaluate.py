@@ -59,7 +59,9 @@ def main(settings: Settings) -> None:
     print(f"wrote {out / 'evaluation.json'}")
     print(f"wrote {charts.save_page(found, out / 'evaluation.png')}")
     again = "face-api" if settings.judge == "own" else "own"
-    print(f"Next: python -m model.evaluate --run {found.folder} --judge {again} asks other judges.")
+    aside = found.place / again
+    command = f"python -m model.evaluate --run {shell.typed(found.folder)} --judge {again}"
+    print(f"Next: {command} --out {shell.typed(aside)} asks other judges.")
 
 
 def table(found: "Evaluation") -> str:

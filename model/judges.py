@@ -35,7 +35,7 @@ from model import faceapi, runs
 from model.devices import best_device
 from model.judge_nets import Attribute, Trunk, as_seen
 from model.measures import Floats
-from shell import UserError, write_text
+from shell import UserError, typed, write_text
 
 Pictures = NDArray[np.uint8]  # (N, S, S, 3)
 FEWEST_LABELS = 10  # to learn their scale from
@@ -163,14 +163,14 @@ def load(run: str | os.PathLike[str], fetch: bool = True) -> Judges:
     folder = Path(run)
     path = folder / "judges.json"
     if not path.exists():
-        raise UserError(f"{folder}: no judges here; python -m model.evaluate --run {folder} makes them.")
+        raise UserError(f"{folder}: no judges here; python -m model.evaluate --run {typed(folder)} makes them.")
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         if about["judge"] == "face-api":
             if not fetch and not faceapi.archive().exists():
                 raise UserError(
                     f"{faceapi.archive()}: the judges' package is not there; "
-                    f"python -m model.evaluate --run {folder} --judge face-api brings it."
+                    f"python -m model.evaluate --run {typed(folder)} --judge face-api brings it."
                 )
             return Judges(faceapi.FaceApi(faceapi.fetch()), about)
         tensors = load_file(folder / "judges.safetensors")

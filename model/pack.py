@@ -51,7 +51,7 @@ def main(settings: Settings) -> None:
     size = (settings.out / "model.safetensors").stat().st_size / 1e6
     print(f"wrote {settings.out / 'model.safetensors'} ({size:.1f} MB)")
     print("Its hash is another, so a calibration by people has to be of faces that the packed model made.")
-    print(f"Next: python -m model.evaluate --run {settings.out}")
+    print(f"Next: python -m model.evaluate --run {shell.typed(settings.out)}")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from model.devices import autocast
 from model.focus import focused
 from model.latent import Latent
 from model.way import BEYOND, STRAIGHT, degree, place
-from shell import UserError, whole_file, write_text
+from shell import UserError, typed, whole_file, write_text
 
 RUNS = Path("runs")
 PRETRAINED = Path(__file__).resolve().parent / "pretrained"
@@ -200,7 +200,7 @@ def load(run: str | os.PathLike[str] | None = None, device: str | torch.device =
     config = read_config(folder)
     if not config.get("finished"):
         raise UserError(
-            f"{folder}: this training is not finished; python -m model.train --run {folder} --resume goes on."
+            f"{folder}: this training is not finished; python -m model.train --run {typed(folder)} --resume goes on."
         )
     try:
         tensors = {name: t.float() for name, t in load_file(folder / "model.safetensors", device=str(device)).items()}

@@ -58,6 +58,8 @@ def main(settings: Settings) -> None:
         raise UserError(f"--smile {' '.join(map(str, settings.smile))}: expected finite numbers.")
     if settings.calibrated is not None and not settings.smile:
         raise UserError("--calibrated: expected --smile with the degrees that people are to see.")
+    if settings.calibrated is not None and (settings.truncation != 1 or settings.exaggerate):
+        raise UserError("--calibrated: people judged faces made without --truncation and --exaggerate; leave them out.")
     import numpy as np
 
     from model import pictures, runs

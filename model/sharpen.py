@@ -49,7 +49,7 @@ def main(settings: Settings) -> None:
     from model.sharpening import sharpen
 
     out = sharpen(settings)
-    print(f"Run: {out}\nNext: python -m model.sample --smile -3 --run {out}")
+    print(f"Run: {out}\nNext: python -m model.sample --smile -3 --run {shell.typed(out)}")
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ from model.sharpen import Settings
 from model.state import Checkpoint, moving_average
 from model.training import MOST_VALIDATION, ctrl_c, learning_rate
 from model.way import place
-from shell import UserError, whole_file
+from shell import UserError, typed, whole_file
 
 WARM_UP = 150  # steps until the discriminator begins to count, and again as many until it counts fully
 DECAY = 0.998
@@ -126,7 +126,8 @@ def sharpen(settings: Settings) -> Path:
     if pressed:
         state.save(out)
         print(
-            f"stopped at step {state.step:,}; python -m model.sharpen --run {model.folder} --out {out} --resume goes on"
+            f"stopped at step {state.step:,}; "
+            f"python -m model.sharpen --run {typed(model.folder)} --out {typed(out)} --resume goes on"
         )
         raise KeyboardInterrupt
     finish(model, out, state, faces)

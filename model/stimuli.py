@@ -88,7 +88,8 @@ def main(settings: Settings) -> None:
     write_overview(settings, faces)
     print(f"{len(numbers)} people at {len(asked)} degrees" + (f"; left out: {told(left_out)}" if left_out else ""))
     limit = f" --limit {len(rows)}" if len(rows) > ANNOTATOR_SHOWS else ""
-    print(f"Image set: {settings.out}\nNext: python -m annotator --subject me --data {settings.out}{limit}")
+    print(f"Image set: {settings.out}")
+    print(f"Next: python -m annotator --subject me --data {shell.typed(settings.out)}{limit}")
 
 
 def check(settings: Settings) -> None:

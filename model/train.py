@@ -75,7 +75,7 @@ def main(settings: Settings) -> None:
 
 def next_command(kind: str, run: Path) -> str:
     smile = " --smile -3" if kind == "cvae" else ""
-    return f"python -m model.sample{smile}" + ("" if run == Path("runs/cvae") else f" --run {run}")
+    return f"python -m model.sample{smile}" + ("" if run == Path("runs/cvae") else f" --run {shell.typed(run)}")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from model.opening import open_run
 from model.outcome import finish, save_activity, save_reconstructions, shown_faces
 from model.state import Clock, State, keep_best, new_state, stale
 from model.train import Settings
-from shell import UserError
+from shell import UserError, typed
 
 MOST_VALIDATION = 2048  # faces per validation: a few seconds
 
@@ -80,7 +80,7 @@ def train(settings: Settings) -> Path:
         clock.stop()
         if distributed.leads():
             state.save(run)
-        print(f"stopped at step {state.step:,}; python -m model.train --run {run} --resume goes on")
+        print(f"stopped at step {state.step:,}; python -m model.train --run {typed(run)} --resume goes on")
         raise KeyboardInterrupt
     if not distributed.leads():
         return run

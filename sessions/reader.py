@@ -8,6 +8,7 @@ import csv
 import io
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -207,20 +208,21 @@ def _parse_alike(header: str, group: list[tuple[Run, bytes]]) -> pd.DataFrame:
         if rows.count(b"\t") != lengths[position] * (len(columns) - 1):
             _find_ragged_row(position, rows, len(columns))
     try:
-        table = pd.read_csv(
-            io.BytesIO(b"".join(rows for _, rows in group)),
-            sep="\t",
-            names=columns,
-            header=None,
-            index_col=False,
-            dtype={column: str for column in columns if column not in NUMBERS},
-            keep_default_na=False,
-            na_values={column: [schema.MISSING] for column in columns if column != "image"},
-            quoting=csv.QUOTE_NONE,
-            skip_blank_lines=False,
-            low_memory=False,
-        )
-    except pd.errors.ParserError:
+        with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):  # cells that would be dropped
+            table = pd.read_csv(
+                io.BytesIO(b"".join(rows for _, rows in group)),
+                sep="\t",
+                names=columns,
+                header=None,
+                index_col=False,
+                dtype={column: str for column in columns if column not in NUMBERS},
+                keep_default_na=False,
+                na_values={column: [schema.MISSING] for column in columns if column != "image"},
+                quoting=csv.QUOTE_NONE,
+                skip_blank_lines=False,
+                low_memory=False,
+            )
+    except (pd.errors.ParserError, pd.errors.ParserWarning):
         for position, (_, rows) in enumerate(group):
             _find_ragged_row(position, rows, len(columns))
         raise

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import shell
 from sessions import RunWriter, content_hash, runs, shown_first
 from sessions.files import subjects as all_subjects
+from sessions.writer import forget
 from shell import UserError
 
 if TYPE_CHECKING:
@@ -84,12 +85,7 @@ def main(settings: Settings) -> None:
             )
         print(run.path)
     print(f"{len(subjects)} simulated subjects judged {len(images)} faces of {settings.data} each.")
-    flags = "".join(
-        f" --{name} {getattr(settings, name)}"
-        for name in ("data", "sessions")
-        if getattr(settings, name) != getattr(Settings, name)
-    )
-    print(f"Next: python -m labeling.build{flags}")
+    print(f"Next: python -m labeling.build{shell.flags(settings, 'data', 'sessions')}")
 
 
 def standardised_truth(data: Path, column: str) -> "pd.Series[float]":
@@ -157,6 +153,8 @@ def make_room(settings: Settings, subjects: list[str], image_set: str) -> None:
     for run in simulated:
         run.path.unlink()
         run.path.with_suffix(".json").unlink()
+    for subject in sorted({run.subject for run in simulated}):
+        forget(settings.sessions, subject)
 
 
 if __name__ == "__main__":

@@ -87,16 +87,7 @@ class RunWriter:
                 self._file.close()
                 self.path.unlink()
                 self.path.with_suffix(".json").unlink()
-                self._forget()
-
-    def _forget(self) -> None:
-        """Nothing says any more that somebody was here of whom there is no trial and who told nothing."""
-        try:
-            self.path.parent.rmdir()
-        except OSError:  # there are other runs
-            return
-        with suppress(OSError, UserError), files.locked(self.folder / ".lock"):  # a tidy table is no reason to fail
-            participants.forget(self.folder, self.subject)
+                forget(self.folder, self.subject)
 
     def write(self, **row: Value) -> None:
         """Append one trial and return when it is on the disk. Columns that are not given are written as n/a.
@@ -153,6 +144,16 @@ class RunWriter:
         if not row.get("image") or row.get("trial") is None:
             raise ValueError("a row needs its trial number and its image")
         return (row.get(column) for column in self.columns)
+
+
+def forget(folder: Path, subject: str) -> None:
+    """Nothing says any more that somebody was here, if there is no run of theirs and they told nothing."""
+    try:
+        (folder / f"sub-{subject}" / "beh").rmdir()
+    except OSError:  # there are other runs
+        return
+    with suppress(OSError, UserError), files.locked(folder / ".lock"):  # a tidy table is no reason to fail
+        participants.forget(folder, subject)
 
 
 def flush_to_disk(descriptor: int) -> None:

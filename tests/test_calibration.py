@@ -181,6 +181,13 @@ def test_one_degree_is_no_calibration() -> None:
     assert isinstance(said, str) and "two asked degrees" in said
 
 
+def test_too_few_faces_for_intervals_are_told_soon() -> None:
+    table = pd.DataFrame({"image": [f"{i:02d}.png" for i in range(13)], "asked_smile": np.linspace(-3, 3, 13)})
+    trials = answers(table.set_index("image")["asked_smile"], 3, seed=0)
+    said = calibrate(labeling.assess(trials), table.assign(model=MODEL), "evidence", True)
+    assert isinstance(said, str) and "three identities" in said
+
+
 def test_answers_grow_between_the_degrees_that_can_be_told_from_the_ends() -> None:
     rng = np.random.default_rng(0)
     draws = np.array([-0.8, -0.79, 0.0, 0.69, 0.7]) + rng.normal(0, 0.05, (500, 5))

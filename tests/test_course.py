@@ -18,7 +18,7 @@ from annotator.settings import Settings
 from annotator.sidecar import describe_course
 from annotator.texts import open_texts
 from data.images import ImageSet, open_set
-from shell import UserError
+from shell import UserError, flags
 
 SETTINGS = Settings(repeats=0, practice=2, seed=3)
 
@@ -129,6 +129,15 @@ def test_who_comes_back_without_the_flags_goes_on_with_the_same_faces(images: Im
     assert describe_course(second, earlier, open_texts("en"))["Design"] == sidecar["Design"]
 
 
+def test_who_comes_back_without_a_limit_goes_on_with_as_many_faces_and_more_are_to_be_had(images: ImageSet) -> None:
+    first = settle(replace(SETTINGS, limit=4), "alice", images, [], [])
+    earlier = record(first.trials[:1], **describe_course(first, [], open_texts("en")))
+    second = settle(SETTINGS, "alice", images, earlier, [])
+    assert second.trials == first.trials[1:]
+    assert describe_course(second, earlier, open_texts("en"))["Limit"] == 4
+    assert len(settle(replace(SETTINGS, limit=200), "alice", images, earlier, []).faces) == len(images.names)
+
+
 def test_it_is_known_how_many_faces_a_larger_limit_would_add(images: ImageSet) -> None:
     Path("list.txt").write_text("007.png\n002.png\n001.png\n")
     listed = replace(SETTINGS, images=Path("list.txt"))
@@ -202,9 +211,10 @@ def test_how_often_faces_come_again_is_kept_as_asked_and_as_planned(images: Imag
 
 
 def test_the_next_command_names_what_was_given_and_a_shell_reads_it_back() -> None:
-    assert SETTINGS.given("data", "sessions") == ""
-    flags = replace(SETTINGS, sessions=Path("my study"), monitor=2).given("data", "sessions", "monitor")
-    assert shlex.split(flags) == ["--sessions", "my study", "--monitor", "2"]
+    assert flags(SETTINGS, "data", "sessions") == ""
+    some = replace(SETTINGS, sessions=Path("my study"), monitor=2, face_height=0.4)
+    said = shlex.split(flags(some, "data", "sessions", "monitor", "face_height"))
+    assert said == ["--sessions", "my study", "--monitor", "2", "--face-height", "0.4"]
 
 
 @pytest.mark.parametrize(

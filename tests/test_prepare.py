@@ -202,9 +202,14 @@ def test_a_folder_becomes_a_set_with_bad_pictures_named(capsys: pytest.CaptureFi
     Path("mine/a.jpg").write_bytes(jpeg())
     Path("mine/sub/a.jpg").write_bytes(jpeg("red"))
     Path("mine/broken.jpg").write_bytes(b"no")
+    Path("mine/phone.HEIC").write_bytes(jpeg())
+    Path("mine/bell\a.jpg").write_bytes(jpeg())
     main(Folder(Path("mine"), "mine"))
     assert data.open_set("data/mine").names == ("a.jpg", "sub_a.jpg")
-    assert "broken.jpg: not a readable picture" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "broken.jpg: not a readable picture" in said
+    assert "phone.HEIC: .HEIC is not read; expected .bmp, .jpeg" in said
+    assert r"bell\x07.jpg': its name is not plain text" in said
 
 
 @pytest.mark.parametrize("name", ["../x", "", ".hidden", "a/b"])
@@ -241,6 +246,10 @@ def test_a_set_is_drawn_once_and_never_replaced_unasked(capsys: pytest.CaptureFi
     assert len(data.open_set("data/faces").names) == 3
     assert len(data.open_set("data/faces").labels()) == 0  # they were those of other faces
     assert Path("data/faces/labels_of_old_pictures.csv").exists()
+    Path("data/faces/labels.csv").write_text("image,smile\n00000.png,1\n")
+    main(Drawn(count=3, size=32, force=True))
+    asides = [Path(f"data/faces/labels_of_old_pictures{end}.csv").read_text()[-2] for end in ("", "_2")]
+    assert asides == ["0", "1"]  # each is kept
 
 
 def test_a_swap_that_was_killed_half_way_loses_nothing() -> None:

@@ -332,6 +332,14 @@ BAD_ROWS = {
     "early press positive": (row(early_press="0.1"), "early_press is '0.1'"),
     "a cell too many": (row(face_onset="1.0\t7"), "8 cells, expected 7"),
     "a cell too few": (row(face_onset="1.0").rpartition("\t")[0] + "\n", "6 cells, expected 7"),
+    "a cell moved a row down": (
+        row(face_onset="1.0").rpartition("\t")[0] + "\n" + row(trial="3", face_onset="1.0\t7"),
+        "6 cells, expected 7",
+    ),
+    "a cell moved a row up": (
+        row(face_onset="1.0\t7") + row(trial="3").rpartition("\t")[0] + "\n",
+        "8 cells, expected 7",
+    ),
     "a blank line": ("\n", "1 cells, expected 7"),
     "a huge cell": (row(response_time=HUGE), "1,000,000 characters"),
     "a null byte": (row(image="x\0.png"), "null byte"),
@@ -563,6 +571,8 @@ def test_a_second_simulation_is_refused_unless_forced(faces: Path) -> None:
         simulate.main(simulate.Settings(limit=5))
     simulate.main(simulate.Settings(limit=5, subjects=2, force=True))
     assert sessions.read()["subject"].unique().tolist() == ["sim01", "sim02"]
+    assert "sub-sim03" not in Path("sessions/participants.tsv").read_text()
+    assert not Path("sessions/sub-sim03/beh").exists()
 
 
 def test_a_persons_recording_is_never_replaced_by_a_simulation(faces: Path) -> None:

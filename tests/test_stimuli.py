@@ -338,6 +338,8 @@ def test_calibrated_samples_are_those_at_the_asked_degree(judged: Path, run: Pat
     assert manifest["perceived"].tolist() == [0.5, 0.5] and manifest["smile"].tolist() == pytest.approx([asked] * 2)
     sample.main(sample.Settings(smile=(0.5,), count=2, run=run, calibrated=judged))
     assert (run / "samples/perceived/smile_0.50.png").exists()
+    with pytest.raises(UserError, match="without --truncation"):
+        sample.main(sample.Settings(smile=(0.5,), run=run, calibrated=judged, truncation=0.7))
 
 
 def command(name: str) -> Callable[[Path, float], None]:
