@@ -227,7 +227,7 @@ def judged_samples(bench: Bench) -> tuple[dict[float, Judged], Floats]:
     read: dict[float, Floats] = {}
     for c in progress(sorted({*DEGREES, *SWEEP}), "judging", unit="degree"):
         count = most if c in REALISM else min(most, MOST_SPREAD) if c in DEGREES else 0
-        pictures = to_uint8(bench.model.decode(bench.model.at(z[: max(count, bench.identities)], c)).cpu())
+        pictures = to_uint8(bench.model.picture(bench.model.at(z[: max(count, bench.identities)], c)).cpu())
         if count:
             faces[c] = judge(bench.judges, pictures)
             read[c] = faces[c].smile

@@ -11,10 +11,8 @@ Its 128 outputs, at unit length, are the descriptor of a person. The smile is re
 trunk sees in the lower half of the face: stable with few labels, exact with many.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -28,7 +26,6 @@ from model.measures import Floats
 from model.pictures import at_size, to_tensor
 from shell import progress
 
-Net = TypeVar("Net", bound=nn.Module)
 SIZE = 64
 WIDTHS = (32, 64, 96, 192)
 DESCRIPTOR = 128
@@ -157,15 +154,7 @@ def contrast(a: Tensor, b: Tensor) -> Tensor:
     return F.cross_entropy(alike, torch.arange(len(views), device=views.device).roll(len(a)))
 
 
-def begun(net: Callable[[int], Net], attributes: tuple[Attribute, ...], seed: int, device: torch.device) -> Net:
-    """A net with an output for each of the attributes', untaught."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return net(sum(a.outputs for a in attributes)).to(device).to(memory_format=torch.channels_last)
-
-
 def learn_persons(
-    net: Callable[[int], Net],
     pictures: NDArray[np.uint8],
     train: NDArray[np.intp],
     metadata: pd.DataFrame,
@@ -173,19 +162,20 @@ def learn_persons(
     steps: int,
     seed: int,
     device: torch.device,
-    title: str,
-) -> Net:
-    """A net of pictures (B, 3, 64, 64) -> descriptors (B, D), attributes (B, A), taught: see the head of this file.
+) -> Trunk:
+    """A trunk, taught: see the head of this file.
 
     Of pictures (N, 64, 64, 3) those in `train` teach; `metadata` has one row for each of the N.
     """
     attributes = known_attributes(metadata)
-    taught = begun(net, attributes, seed, device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        taught = Trunk(sum(a.outputs for a in attributes)).to(device).to(memory_format=torch.channels_last)
     targets = [attribute.targets(metadata[attribute.name]).to(device) for attribute in attributes]
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(taught.parameters(), weight_decay=5e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
-    for _ in progress(range(steps), title, steps, "step"):
+    for _ in progress(range(steps), "judges", steps, "step"):
         some = train[torch.randperm(len(train), generator=generator)[:BATCH].numpy()]
         x = as_seen(pictures[some], device)
         with autocast(device):

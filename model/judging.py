@@ -14,7 +14,7 @@ from data import ImageSet, is_validation
 from model import faceapi
 from model.devices import best_device
 from model.folds import judge_labels
-from model.judge_nets import FEMALE, SIZE, Trunk, known_attributes, learn_persons, written
+from model.judge_nets import FEMALE, SIZE, known_attributes, learn_persons, written
 from model.judges import FEWEST_LABELS, Judges, OwnNets, Pictures, Source
 from model.measures import Floats, area_under_curve, calibrated_error, calibration, top_1
 from model.reader import agreement, fit_ridge
@@ -47,8 +47,8 @@ def make_judges(kind: Kind, images: ImageSet, config: dict[str, Any], steps: int
     else:
         train = np.flatnonzero([not is_validation(name) for name in names])
         attributes = known_attributes(metadata)
-        how: dict[str, Any] = {"steps": steps, "seed": seed, "device": best_device(), "title": "judges"}
-        trunk = learn_persons(Trunk, pictures, train, metadata, **how)
+        how: dict[str, Any] = {"steps": steps, "seed": seed, "device": best_device()}
+        trunk = learn_persons(pictures, train, metadata, **how)
         source = OwnNets(trunk, attributes)
         about["attributes"] = [asdict(a) for a in attributes]
         labelled, readings = teach_smile(source, pictures, names, labels, metadata, config, about)

@@ -24,7 +24,7 @@ class Settings:
     run: Path | None = None
     """The run; by default the newest finished CVAE in runs/."""
     out: Path = Path("packed")
-    """The folder to write: config.json, model.safetensors (weights in bfloat16), LICENCE, and its judges."""
+    """The folder to write: config.json, the weights in bfloat16, LICENCE, and its judges."""
 
 
 def main(settings: Settings) -> None:
@@ -43,6 +43,8 @@ def main(settings: Settings) -> None:
     if missing:
         raise UserError(f"{model.config['data']}/set.json: {', '.join(missing)} is missing; weights need a licence.")
     runs.save_model(settings.out, model.network.to(torch.bfloat16), model.latent)
+    if model.detail is not None:
+        runs.write_tensors(settings.out / runs.DETAIL, model.detail.to(torch.bfloat16).state_dict())
     runs.write_config(settings.out, model.config | {"licence": model.licence})
     shell.write_text(settings.out / "LICENCE", TERMS.format(**about))
     for name in ("judges.json", "judges.safetensors"):  # what they found is of other weights than the rounded ones

@@ -2,6 +2,7 @@
 
 runs/<name>/config.json          the settings that made it, what it was trained on, figures; `finished` at the end
             model.safetensors    weights (their moving average) and the statistics of the latent space
+            detail.safetensors   what the decoder leaves out, where model.detail has learned it
             metrics.csv, degrees.csv, *.png, *.gif
             state.pt             for --resume only
 """
@@ -24,6 +25,7 @@ from torch import Tensor
 from data.images import read_about
 from model.cvae import CVAE
 from model.devices import autocast
+from model.diffusion import Detail, noise_of
 from model.focus import focused
 from model.latent import Latent
 from model.way import BEYOND, STRAIGHT, degree, place
@@ -32,6 +34,7 @@ from shell import UserError, typed, whole_file, write_text
 RUNS = Path("runs")
 PRETRAINED = Path(__file__).resolve().parent / "pretrained"
 DECODED = 64  # faces at a time: what fits into a processor's cache
+DETAIL = "detail.safetensors"
 DEMO = "demo"  # never taken by default
 
 
@@ -42,8 +45,11 @@ class SmileModel:
     whatever the count.
     """
 
-    def __init__(self, folder: Path, config: dict[str, Any], network: CVAE, latent: Latent) -> None:
+    def __init__(
+        self, folder: Path, config: dict[str, Any], network: CVAE, latent: Latent, detail: Detail | None = None
+    ) -> None:
         self.folder, self.config, self.network, self.latent = folder, config, network.eval(), latent
+        self.detail = detail
         self.size: int = config["size"]
         self.dimensions: int = config["latent"]
         self.kind: str = config["kind"]
@@ -52,10 +58,12 @@ class SmileModel:
 
     @cached_property
     def hash(self) -> str:
-        """The first 12 hex digits of the sha256 of all that decides what is drawn: model.safetensors, focus and way."""
+        """The first 12 hex digits of the sha256 of all that decides what is drawn: weights, focus and way."""
         with (self.folder / "model.safetensors").open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
         digest.update(json.dumps([self.focus, self.way]).encode())
+        if self.detail is not None:
+            digest.update((self.folder / DETAIL).read_bytes())
         return digest.hexdigest()[:12]
 
     @property
@@ -95,6 +103,21 @@ class SmileModel:
     def decode(self, z: Tensor) -> Tensor:
         """z (N, Z) -> pictures (N, 3, S, S)."""
         return self._decode(z).clamp_(0, 1)
+
+    @torch.inference_mode()
+    def picture(self, z: Tensor) -> Tensor:
+        """New faces z (N, Z) -> pictures (N, 3, S, S): as `decode`, but with the detail of `model.diffusion`.
+
+        Where the run has none it is the same.
+        """
+        if self.detail is None:
+            return self.decode(z)
+        x = self._decode(z, focus=0.0)
+        for some, into in zip(z.split(DECODED), x.split(DECODED), strict=True):
+            noise = noise_of(some, self.latent, self.size)
+            with autocast(z.device):
+                into += self.detail.draw(into, noise)
+        return x.clamp_(0, 1)
 
     @torch.inference_mode()
     def expressed(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -152,7 +175,7 @@ class SmileModel:
     ) -> Tensor:
         """`count` new faces at degree `smile` (None: as they come) -> (count, 3, S, S); see `identities` and `at`."""
         z = self.identities(count, seed, truncation)
-        return self.decode(z if smile is None else self.at(z, smile, exaggerate))
+        return self.picture(z if smile is None else self.at(z, smile, exaggerate))
 
     @torch.inference_mode()
     def edit(self, x: Tensor, *, smile: float | Tensor | None = None, shift: float | Tensor | None = None) -> Tensor:
@@ -202,18 +225,40 @@ def load(run: str | os.PathLike[str] | None = None, device: str | torch.device =
         raise UserError(
             f"{folder}: this training is not finished; python -m model.train --run {typed(folder)} --resume goes on."
         )
+    tensors = read_tensors(folder / "model.safetensors", device)
     try:
-        tensors = {name: t.float() for name, t in load_file(folder / "model.safetensors", device=str(device)).items()}
         latent = Latent(**{n.removeprefix("latent."): tensors.pop(n) for n in list(tensors) if n.startswith("latent.")})
         with torch.device("meta"):  # weights that are replaced at once need not be drawn
             network = CVAE(config["size"], config["latent"], config["width"], config["kind"])
         network.load_state_dict(tensors, assign=True)
-        network = network.to(memory_format=torch.channels_last)
-    except (OSError, SafetensorError, RuntimeError, TypeError, KeyError, ValueError) as error:
-        raise UserError(
-            f"{folder / 'model.safetensors'}: does not hold this run's model ({str(error).splitlines()[0]})."
-        ) from error
-    return SmileModel(folder, config, network, latent)
+    except (RuntimeError, TypeError, KeyError, ValueError) as error:
+        raise does_not_fit(folder / "model.safetensors", error) from error
+    network = network.to(memory_format=torch.channels_last)
+    return SmileModel(folder, config, network, latent, load_detail(folder / DETAIL, device))
+
+
+def load_detail(path: Path, device: str | torch.device) -> Detail | None:
+    """The net in a file that `model.detail` wrote; None where there is no such file."""
+    if not path.exists():
+        return None
+    net = Detail().to(device)
+    try:
+        net.load_state_dict(read_tensors(path, device))
+    except RuntimeError as error:
+        raise does_not_fit(path, error) from error
+    return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def read_tensors(path: Path, device: str | torch.device) -> dict[str, Tensor]:
+    """What a .safetensors file holds, as float32."""
+    try:
+        return {name: tensor.float() for name, tensor in load_file(path, device=str(device)).items()}
+    except (OSError, SafetensorError) as error:
+        raise does_not_fit(path, error) from error
+
+
+def does_not_fit(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path}: does not hold this run's model ({str(error).splitlines()[0]}).")
 
 
 def newest() -> Path:

@@ -177,7 +177,7 @@ def render(model: "SmileModel", z: Any, asked: "Floats") -> "Faces":
 
     from model.pictures import to_uint8
 
-    return np.stack([to_uint8(model.decode(model.at(z, float(degree))).cpu()) for degree in asked], 1)
+    return np.stack([to_uint8(model.picture(model.at(z, float(degree))).cpu()) for degree in asked], 1)
 
 
 def open_screening(model: "SmileModel", judges: "Judges", asked: "Floats") -> "Screening":

@@ -48,7 +48,7 @@ def face(model: SmileModel, seed: int, identity: int, smile: float) -> Picture:
         The model has no condition.
     """
     z = model.identities(identity + 1, seed)[-1:]
-    picture: Picture = pictures.to_uint8(model.decode(model.at(z, smile)))[0]
+    picture: Picture = pictures.to_uint8(model.picture(model.at(z, smile)))[0]
     return picture
 
 

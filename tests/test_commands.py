@@ -11,7 +11,7 @@ import shell
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = ["annotator", "labeling.build", "sessions.simulate", "data.prepare"]
-COMMANDS += [f"model.{name}" for name in ("train", "sample", "sharpen", "evaluate", "stimuli", "explore", "pack")]
+COMMANDS += [f"model.{name}" for name in ("train", "sample", "detail", "evaluate", "stimuli", "explore", "pack")]
 COMMANDS += [f"model.{name}" for name in ("edit", "reconstruct", "traverse", "interpolate")]
 
 

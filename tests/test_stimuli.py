@@ -240,7 +240,7 @@ class Toy:
     def at(self, z: Tensor, smile: float) -> Tensor:
         return torch.cat([z[:, :3], z[:, 2:3] * smile], 1)
 
-    def decode(self, z: Tensor) -> Tensor:
+    def picture(self, z: Tensor) -> Tensor:
         return torch.stack([z[:, 0], z[:, 1], (z[:, 3] + 1) / 2], 1)[:, :, None, None].expand(-1, 3, 4, 4)
 
 
