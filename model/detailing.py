@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
+from data import open_set
 from model import opening, runs
 from model.detail import Settings
 from model.devices import autocast, best_device
@@ -96,9 +97,10 @@ def begin(settings: Settings) -> tuple[SmileModel, Path, Settings]:
     model = runs.load(settings.run)
     if model.detail is not None:
         raise UserError(f"{model.folder}: has its detail already; --run names another.")
-    out = settings.out or model.results / f"{model.folder.name}-detail" if model.shipped else settings.out
-    out = out or model.folder.with_name(f"{model.folder.name}-detail")
+    home = runs.RUNS if model.shipped else model.folder.parent
+    out = settings.out or home / f"{model.folder.name}-detail"
     check(settings)
+    open_set(model.config["data"])  # before anything is written
     config = runs.read_config(out) if (out / "config.json").exists() else {}
     if settings.resume:
         if "detail" not in config or not (out / State.FILE).exists():

@@ -222,9 +222,10 @@ def load(run: str | os.PathLike[str] | None = None, device: str | torch.device =
     folder = newest() if run is None else Path(run)
     config = read_config(folder)
     if not config.get("finished"):
-        raise UserError(
-            f"{folder}: this training is not finished; python -m model.train --run {typed(folder)} --resume goes on."
-        )
+        how = f"train --run {typed(folder)}"
+        if "detail" in config:
+            how = f"detail --run {typed(config['detail']['run'])} --out {typed(folder)}"
+        raise UserError(f"{folder}: this training is not finished; python -m model.{how} --resume goes on.")
     tensors = read_tensors(folder / "model.safetensors", device)
     try:
         latent = Latent(**{n.removeprefix("latent."): tensors.pop(n) for n in list(tensors) if n.startswith("latent.")})

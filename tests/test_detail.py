@@ -115,6 +115,8 @@ def test_a_resumed_training_ends_as_one_never_stopped(tiny: Settings, monkeypatc
     monkeypatch.setattr(detailing, "training_step", power_cut)
     with pytest.raises(RuntimeError, match="power cut"):
         learn_detail(cut)
+    with pytest.raises(UserError, match=rf"not finished; python -m model.detail --run \S+ --out {cut.out} --resume"):
+        runs.load(cut.out)
     monkeypatch.setattr(detailing, "training_step", step)
     resumed = pd.read_csv(learn_detail(Settings(tiny.run, cut.out, resume=True)) / "detail.csv")
     pd.testing.assert_frame_equal(resumed, whole, check_exact=True)
@@ -152,6 +154,15 @@ def test_detail_is_not_learned_twice(detailed: runs.SmileModel, tiny: Settings) 
 def test_impossible_settings_are_one_sentence(tiny: Settings, wrong: dict[str, float]) -> None:
     with pytest.raises(UserError, match="expected"):
         learn_detail(replace(tiny, **wrong))  # type: ignore[arg-type]
+    assert tiny.out is not None and not tiny.out.exists()
+
+
+def test_a_model_whose_faces_are_not_here_is_one_sentence(
+    tiny: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="data/utkface: no image set here"):
+        learn_detail(replace(tiny, run=runs.PRETRAINED))
     assert tiny.out is not None and not tiny.out.exists()
 
 
