@@ -18,7 +18,6 @@ from shell import UserError
 
 PRACTICE_SEED = 7_531_902  # of the drawn faces for practice; no image set is drawn with it
 PRACTICE_SIZE = 256
-LIMIT = 200
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,6 @@ class Course:
     """Of the order, the repeats and the jitter."""
     left_out: int
     """Faces that a larger --limit would add."""
-    limit: int
-    """How many faces there may be."""
 
     @property
     def total(self) -> int:
@@ -84,8 +81,7 @@ def settle(settings: Settings, subject: str, images: ImageSet, earlier: Sequence
     if repeats is not None:
         settings = replace(settings, repeats=repeats)
     design = "list" if settings.images else _kept(earlier[:1], "Design", "--design", None) or settings.design
-    limit = settings.limit or _kept(earlier, "Limit", "--limit", None) or LIMIT
-    faces, available = _choose_faces(settings, design, limit, images, earlier, seen, seed)
+    faces, available = _choose_faces(settings, design, images, earlier, seen, seed)
     planned = plan.order(faces, seed, settings.repeats)
     rows = [row for run in earlier for row in run.rows()]
     trials = plan.remaining(planned, rows)
@@ -103,29 +99,22 @@ def settle(settings: Settings, subject: str, images: ImageSet, earlier: Sequence
         done=len(planned) - len(trials),
         seed=seed,
         left_out=available - len(faces),
-        limit=limit,
     )
 
 
 def _choose_faces(
-    settings: Settings,
-    design: str,
-    limit: int,
-    images: ImageSet,
-    earlier: Sequence[Run],
-    seen: Iterable[str],
-    seed: int,
+    settings: Settings, design: str, images: ImageSet, earlier: Sequence[Run], seen: Iterable[str], seed: int
 ) -> tuple[list[str], int]:
     """The faces of a subject, and how many there would be without --limit."""
     if settings.images is not None:
         listed = plan.read_list(settings.images, images.names)
-        return listed[:limit], len(listed)
+        return listed[: settings.limit], len(listed)
     if settings.design == design == "fixed":
-        return shown_first(images.names, limit), len(images.names)
+        return shown_first(images.names, settings.limit), len(images.names)
     if earlier:
         faces = [name for name in earlier[0].sidecar["ImageSHA256"] if name in images.names]
         return faces, len(faces)
-    return plan.least_seen(images.names, seen, limit, seed), len(images.names)
+    return plan.least_seen(images.names, seen, settings.limit, seed), len(images.names)
 
 
 def _kept(earlier: Sequence[Run], item: str, flag: str, asked: Any) -> Any:

@@ -67,7 +67,7 @@ def note_differences(course: Course) -> None:
     """Say where less is shown than the settings may seem to ask for."""
     settings = course.settings
     if settings.images is not None and course.left_out:
-        print(f"note: --limit {course.limit} leaves out the last {course.left_out} faces of {settings.images}.")
+        print(f"note: --limit {settings.limit} leaves out the last {course.left_out} faces of {settings.images}.")
     if settings.repeats and not course.repeats:
         enough = max(REPEAT_DISTANCE, math.floor(0.5 / settings.repeats) + 1)
         print(

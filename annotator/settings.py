@@ -19,9 +19,8 @@ class Settings:
     """The image set."""
     sessions: Path = Path("sessions")
     """Where the session files go."""
-    limit: int | None = None
-    """How many faces: the first ones of a list that is the same for all subjects. Without this as many as in the
-    subject's last run, in a first one 200."""
+    limit: int = 200
+    """How many faces: the first ones of a list that is the same for all subjects."""
     images: Path | None = None
     """A text file with one image name per line, in place of that list; --limit holds for it too."""
     design: Literal["fixed", "balanced"] = "fixed"
@@ -71,7 +70,7 @@ class Settings:
         shortest_s, longest_s = self.fixation_s
         degrees, width_cm, distance_cm = self.face_degrees, self.screen_width_cm, self.distance_cm
         for flag, value, fine, expected in (
-            ("--limit", self.limit, self.limit is None or self.limit >= 1, "at least 1"),
+            ("--limit", self.limit, self.limit >= 1, "at least 1"),
             ("--repeats", self.repeats, 0 <= self.repeats <= 1, "a share from 0 to 1"),
             ("--practice", self.practice, self.practice >= 0, "0 or more"),
             ("--block", self.block, self.block >= 1, "at least 1"),

@@ -23,7 +23,7 @@ def describe_course(course: Course, earlier: Sequence[Run], texts: Texts) -> dic
         "StartTime": now(),
         "Seed": course.seed,
         "Design": course.design,
-        "Limit": course.limit,
+        "Limit": settings.limit,
         "Repeats": settings.repeats,
         "RepeatsPlanned": course.repeats,
         "KeyMap": course.responses,

@@ -129,15 +129,6 @@ def test_who_comes_back_without_the_flags_goes_on_with_the_same_faces(images: Im
     assert describe_course(second, earlier, open_texts("en"))["Design"] == sidecar["Design"]
 
 
-def test_who_comes_back_without_a_limit_goes_on_with_as_many_faces_and_more_are_to_be_had(images: ImageSet) -> None:
-    first = settle(replace(SETTINGS, limit=4), "alice", images, [], [])
-    earlier = record(first.trials[:1], **describe_course(first, [], open_texts("en")))
-    second = settle(SETTINGS, "alice", images, earlier, [])
-    assert second.trials == first.trials[1:]
-    assert describe_course(second, earlier, open_texts("en"))["Limit"] == 4
-    assert len(settle(replace(SETTINGS, limit=200), "alice", images, earlier, []).faces) == len(images.names)
-
-
 def test_it_is_known_how_many_faces_a_larger_limit_would_add(images: ImageSet) -> None:
     Path("list.txt").write_text("007.png\n002.png\n001.png\n")
     listed = replace(SETTINGS, images=Path("list.txt"))
