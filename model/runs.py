@@ -58,13 +58,13 @@ class SmileModel:
 
     @cached_property
     def hash(self) -> str:
-        """The first 12 hex digits of the sha256 of all that decides what is drawn: weights, focus and way."""
+        """12 hex digits of the sha256 of all that decides what is drawn: weights, focus and way. See `name_of`."""
         with (self.folder / "model.safetensors").open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
         digest.update(json.dumps([self.focus, self.way]).encode())
         if self.detail is not None:
             digest.update((self.folder / DETAIL).read_bytes())
-        return digest.hexdigest()[:12]
+        return name_of(digest.hexdigest())
 
     @property
     def shipped(self) -> bool:
@@ -209,6 +209,14 @@ class SmileModel:
             raise UserError(
                 f"{self.folder}: is a run of kind {self.kind}, which cannot {wish}; --kind cvae trains one that can."
             )
+
+
+def name_of(digest: str) -> str:
+    """The first 12 hex digits in a row that no table takes for a number: one of them is a, b, c, d or f.
+
+    Else one hash in a hundred is a number to a spreadsheet or to pandas: 011426e70953 is read as infinity.
+    """
+    return next(part for i in range(len(digest) - 11) if set(part := digest[i : i + 12]) & set("abcdf"))
 
 
 def load(run: str | os.PathLike[str] | None = None, device: str | torch.device = "cpu") -> SmileModel:

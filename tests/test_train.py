@@ -1,5 +1,6 @@
 """Training, resuming, sampling and editing, on a tiny model of drawn faces."""
 
+import io
 import json
 import os
 import signal
@@ -436,6 +437,16 @@ def test_refined_training_keeps_way_and_focus_and_they_decide_what_is_drawn() ->
         assert not torch.equal(other.decode(other.at(z, 1.0)), refined.decode(refined.at(z, 1.0)))
         hashes.add(other.hash)
     assert len(hashes) == 3
+
+
+@pytest.mark.parametrize("digest", ["011426e70953c", "123456789012a", "000000000000d"])
+def test_no_table_takes_the_hash_of_a_model_for_a_number(digest: str) -> None:
+    name = runs.name_of(digest)
+    assert name == digest[1:] and pd.read_csv(io.StringIO(f"model\n{name}\n"))["model"].tolist() == [name]
+
+
+def test_the_hash_of_a_model_is_how_its_digest_begins() -> None:
+    assert runs.name_of("0f1426e709530000") == "0f1426e70953"
 
 
 def test_a_shift_by_the_degrees_between_two_is_the_edit_from_one_to_the_other(run: Path) -> None:
