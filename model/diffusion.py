@@ -116,7 +116,7 @@ def drawn_levels(count: int, generator: torch.Generator) -> Tensor:
 
 def noise_of(z: Tensor, latent: Latent, size: int) -> Tensor:
     """The noise that faces z (N, Z) are drawn from: (N, 3, size, size) ~ N(0, 1), the same at every degree of smile."""
-    white = torch.linalg.solve_triangular(latent.factor, (z - latent.mean).T, upper=False).T  # (N, Z) ~ N(0, 1)
+    white = latent.whitened(z)
     if latent.direction.shape[1]:
         smile = torch.linalg.solve_triangular(latent.factor, latent.direction[:, :1], upper=False)[:, 0]
         smile = smile / smile.norm()

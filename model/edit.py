@@ -310,8 +310,7 @@ def misfit(model: "SmileModel", crops: "Floats") -> "Floats":
     z, expressed = model.expressed(x)
     weight = torch.from_numpy(oval(model.size, model.size)).permute(2, 0, 1)
     error = ((expressed - x).square() * weight).mean((1, 2, 3))
-    whitened = torch.linalg.solve_triangular(model.latent.factor, (z - model.latent.mean).T, upper=False)
-    result: Floats = (MISFIT[0] * error.log() + MISFIT[1] * whitened.square().mean(0)).numpy()
+    result: Floats = (MISFIT[0] * error.log() + MISFIT[1] * model.latent.whitened(z).square().mean(1)).numpy()
     return result
 
 

@@ -34,9 +34,18 @@ class Latent:
     direction: Tensor
     """G (Z, A)."""
 
+    @property
+    def dimensions(self) -> int:
+        """Z."""
+        return len(self.mean)
+
     def draw(self, noise: Tensor) -> Tensor:
         """noise (N, Z) ~ N(0, 1) -> z (N, Z) ~ N(m, S)."""
         return self.mean + noise @ self.factor.T
+
+    def whitened(self, z: Tensor) -> Tensor:
+        """z (N, Z) -> the noise (N, Z) that `draw` makes it of: over faces of mean 0 and covariance I."""
+        return torch.linalg.solve_triangular(self.factor, (z - self.mean).T, upper=False).T
 
     def read(self, z: Tensor) -> Tensor:
         """z (N, Z) -> smile read-out (N,)."""

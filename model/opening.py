@@ -87,8 +87,8 @@ def check_labels(images: ImageSet) -> None:
 def resumed(settings: Settings, run: Path) -> Settings:
     """The settings that the run began with; one that was asked for, is no default and differs is an error."""
     config = runs.read_config(run)
-    if "detail" in config:
-        raise UserError(f"{run}: was made by model.detail, which goes on with it; model.train cannot.")
+    if "command" in config:
+        raise UserError(f"{run}: was made by model.{config['command']}, which goes on with it; model.train cannot.")
     began = replace(settings_of(config), run=run)
     refuse_changes(settings, began, run)
     return began

@@ -13,6 +13,7 @@ from model import pictures, runs
 from model.cvae import CVAE
 from model.devices import autocast
 from model.faces import READER, Faces, evenly
+from model.flow import Denoiser, Flow
 from model.focus import focus_amount, focused
 from model.latent import Latent, fit_latent, with_readout
 from model.reader import Floats, Student, read_drawn
@@ -63,8 +64,7 @@ def refine(
         return focus, latent, tuple(way)
     student = Student()
     student.load_state_dict(load_file(run / READER))
-    latent = read_anew(latent, network, student.eval(), seed, device)
-    return focus, latent, find_way(latent, network, student, seed, device)
+    return focus, *fit_degrees(latent, network, student.eval(), seed, device)
 
 
 @torch.inference_mode()
@@ -75,23 +75,39 @@ def find_focus(network: CVAE, faces: Faces, device: torch.device) -> float:
     return focus_amount((x, network.decoder(network.encoder(x)[0])) for x in batches)
 
 
-def read_anew(latent: Latent, network: CVAE, student: Student, seed: int, device: torch.device) -> Latent:
-    """The latent space with its smile as the run's smile reader sees it in faces that the decoder draws."""
-    z = draw_latents(latent, PER_DIMENSION * len(latent.mean), seed)
-    return with_readout(latent, z, read_decoded(network, student, z, device))
+def fit_degrees(
+    latent: Latent,
+    network: CVAE,
+    student: Student,
+    seed: int,
+    device: torch.device,
+    prior: Denoiser | None = None,
+) -> tuple[Latent, tuple[float, ...]]:
+    """The latent space with its smile as the run's smile reader sees it in faces that are drawn, and the way in it."""
+    z = draw_latents(latent if prior is None else Flow(prior, latent), PER_DIMENSION * len(latent.mean), seed)
+    latent = with_readout(latent, z, read_decoded(network, student, z, device))
+    return latent, find_way(latent, network, student, seed, device, prior)
 
 
-def find_way(latent: Latent, network: CVAE, student: Student, seed: int, device: torch.device) -> tuple[float, ...]:
+def find_way(
+    latent: Latent,
+    network: CVAE,
+    student: Student,
+    seed: int,
+    device: torch.device,
+    prior: Denoiser | None = None,
+) -> tuple[float, ...]:
     """The places of degrees on the line, such that the smile that the reader sees in drawn faces rises evenly."""
-    z = draw_latents(latent, ALONG, seed)
-    seen = [read_decoded(network, student, latent.at(z, float(at)), device).mean().item() for at in PLACES]
+    space = latent if prior is None else Flow(prior, latent)
+    z = draw_latents(space, ALONG, seed)
+    seen = [read_decoded(network, student, space.at(z, float(at)), device).mean().item() for at in PLACES]
     deviation = (latent.readout[0] @ latent.factor).norm().item()
     return even_way(PLACES, np.array(seen), latent.offset[0].item(), deviation)
 
 
-def draw_latents(latent: Latent, count: int, seed: int) -> Tensor:
+def draw_latents(space: Latent | Flow, count: int, seed: int) -> Tensor:
     """`count` latents of faces that nobody has, (count, Z)."""
-    return latent.draw(torch.randn(count, len(latent.mean), generator=torch.Generator().manual_seed(seed)))
+    return space.draw(torch.randn(count, space.dimensions, generator=torch.Generator().manual_seed(seed)))
 
 
 @torch.inference_mode()

@@ -43,8 +43,9 @@ def main(settings: Settings) -> None:
     if missing:
         raise UserError(f"{model.config['data']}/set.json: {', '.join(missing)} is missing; weights need a licence.")
     runs.save_model(settings.out, model.network.to(torch.bfloat16), model.latent)
-    if model.detail is not None:
-        runs.write_tensors(settings.out / runs.DETAIL, model.detail.to(torch.bfloat16).state_dict())
+    for name in runs.SUPPLEMENTS:
+        if (net := getattr(model, name)) is not None:
+            runs.write_tensors(settings.out / f"{name}.safetensors", net.to(torch.bfloat16).state_dict())
     runs.write_config(settings.out, model.config | {"licence": model.licence})
     shell.write_text(settings.out / "LICENCE", TERMS.format(**about))
     for name in ("judges.json", "judges.safetensors"):  # what they found is of other weights than the rounded ones

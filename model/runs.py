@@ -2,6 +2,7 @@
 
 runs/<name>/config.json          the settings that made it, what it was trained on, figures; `finished` at the end
             model.safetensors    weights (their moving average) and the statistics of the latent space
+            prior.safetensors    which latents are faces, where model.prior has learned it
             detail.safetensors   what the decoder leaves out, where model.detail has learned it
             metrics.csv, degrees.csv, *.png, *.gif
             state.pt             for --resume only
@@ -10,22 +11,23 @@ runs/<name>/config.json          the settings that made it, what it was trained 
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
-from torch import Tensor
+from torch import Tensor, nn
 
 from data.images import read_about
 from model.cvae import CVAE
 from model.devices import autocast
 from model.diffusion import Detail, noise_of
+from model.flow import Denoiser, Flow
 from model.focus import focused
 from model.latent import Latent
 from model.way import BEYOND, STRAIGHT, degree, place
@@ -34,8 +36,10 @@ from shell import UserError, typed, whole_file, write_text
 RUNS = Path("runs")
 PRETRAINED = Path(__file__).resolve().parent / "pretrained"
 DECODED = 64  # faces at a time: what fits into a processor's cache
-DETAIL = "detail.safetensors"
+SUPPLEMENTS = ("prior", "detail")  # NAME.safetensors, by model.NAME
 DEMO = "demo"  # never taken by default
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 class SmileModel:
@@ -46,10 +50,17 @@ class SmileModel:
     """
 
     def __init__(
-        self, folder: Path, config: dict[str, Any], network: CVAE, latent: Latent, detail: Detail | None = None
+        self,
+        folder: Path,
+        config: dict[str, Any],
+        network: CVAE,
+        latent: Latent,
+        prior: Denoiser | None = None,
+        detail: Detail | None = None,
     ) -> None:
         self.folder, self.config, self.network, self.latent = folder, config, network.eval(), latent
-        self.detail = detail
+        self.prior, self.detail = prior, detail
+        self.space = latent if prior is None else Flow(prior, latent)
         self.size: int = config["size"]
         self.dimensions: int = config["latent"]
         self.kind: str = config["kind"]
@@ -62,8 +73,10 @@ class SmileModel:
         with (self.folder / "model.safetensors").open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
         digest.update(json.dumps([self.focus, self.way]).encode())
-        if self.detail is not None:
-            digest.update((self.folder / DETAIL).read_bytes())
+        for name in SUPPLEMENTS:
+            path = self.folder / f"{name}.safetensors"
+            if path.exists():
+                digest.update(path.read_bytes())
         return name_of(digest.hexdigest())
 
     @property
@@ -131,24 +144,26 @@ class SmileModel:
         return degree(self.latent.read(z), self.way)
 
     def identities(self, count: int, seed: int = 0, truncation: float = 1.0) -> Tensor:
-        """z (count, Z) from the ex-post prior N(m, S), each with the degree of smile it happens to have.
+        """z (count, Z) from the ex-post prior, each with the degree of smile it happens to have.
 
+        It is N(m, S), or where `model.prior` was at work, what the latents of faces are by `model.flow`.
         A `truncation` below 1 draws them nearer to the mean face: more typical, less diverse (Brock et al., 2019).
         """
         whole = -(-count // DECODED) * DECODED  # products of another size may be summed in another order
         noise = np.random.default_rng(seed).standard_normal((whole, self.dimensions), dtype=np.float32)
         parts = (truncation * torch.from_numpy(noise).to(self.latent.mean.device)).split(DECODED)
-        return torch.cat([self.latent.draw(some) for some in parts])[:count]
+        return torch.cat([self.space.draw(some) for some in parts])[:count]
 
     def at(self, z: Tensor, smile: float | Tensor, exaggerate: bool = False) -> Tensor:
         """The faces z (N, Z) at degree `smile`: everything else about them stays.
 
-        They move along a straight line through the latent space, to the place that `model.way` gives the degree. Beyond
-        [-1, 1] the way levels off, for the line leads out of the faces there; with `exaggerate` it goes straight on.
+        They move along a straight line through the latent space, or along the bent one of `model.flow`, to the place
+        that `model.way` gives the degree. Beyond [-1, 1] the way levels off, for it leads out of the faces there; with
+        `exaggerate` it goes straight on.
         """
         self._needs_condition("show a degree of smile")
         smile = torch.as_tensor(smile, dtype=z.dtype, device=z.device)
-        return self.latent.at(z, place(smile, self.way, None if exaggerate else BEYOND))
+        return self.space.at(z, place(smile, self.way, None if exaggerate else BEYOND))
 
     def turned(self, z: Tensor, smile: float | Tensor) -> Tensor:
         """Given faces z (N, Z) with their smile set to `smile`; the degree that a face has leaves it as it is.
@@ -231,8 +246,8 @@ def load(run: str | os.PathLike[str] | None = None, device: str | torch.device =
     config = read_config(folder)
     if not config.get("finished"):
         how = f"train --run {typed(folder)}"
-        if "detail" in config:
-            how = f"detail --run {typed(config['detail']['run'])} --out {typed(folder)}"
+        if (command := config.get("command")) in SUPPLEMENTS:
+            how = f"{command} --run {typed(config[command]['run'])} --out {typed(folder)}"
         raise UserError(f"{folder}: this training is not finished; python -m model.{how} --resume goes on.")
     tensors = read_tensors(folder / "model.safetensors", device)
     try:
@@ -243,17 +258,21 @@ def load(run: str | os.PathLike[str] | None = None, device: str | torch.device =
     except (RuntimeError, TypeError, KeyError, ValueError) as error:
         raise does_not_fit(folder / "model.safetensors", error) from error
     network = network.to(memory_format=torch.channels_last)
-    return SmileModel(folder, config, network, latent, load_detail(folder / DETAIL, device))
+    prior = load_supplement(
+        folder / "prior.safetensors", lambda: Denoiser(config["latent"], config["prior"]["width"]), device
+    )
+    detail = load_supplement(folder / "detail.safetensors", Detail, device)
+    return SmileModel(folder, config, network, latent, prior, detail)
 
 
-def load_detail(path: Path, device: str | torch.device) -> Detail | None:
-    """The net in a file that `model.detail` wrote; None where there is no such file."""
+def load_supplement(path: Path, make: Callable[[], Net], device: str | torch.device) -> Net | None:
+    """The net in a file that `model.prior` or `model.detail` wrote; None where there is no such file."""
     if not path.exists():
         return None
-    net = Detail().to(device)
     try:
+        net = make().to(device)
         net.load_state_dict(read_tensors(path, device))
-    except RuntimeError as error:
+    except (RuntimeError, KeyError, TypeError) as error:
         raise does_not_fit(path, error) from error
     return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 

@@ -1,0 +1,221 @@
+"""The training of a net that a finished model is given afterwards.
+
+The run that results is a copy of the model's, with the net beside it and its settings in the config.
+"""
+
+import math
+import shutil
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from data import open_set
+from model import opening, runs
+from model.devices import best_device
+from model.faces import Faces, evenly, load_faces
+from model.runs import SmileModel
+from model.state import Checkpoint, moving_average
+from model.supplement import Settings
+from model.training import MOST_VALIDATION, ctrl_c, learning_rate
+from shell import UserError, typed, whole_file
+
+
+class Lesson(ABC):
+    """What is learned: a net, and how wrong it is about some of the faces."""
+
+    NAME: ClassVar[str]
+    """Of the command and of what it writes: NAME.safetensors, NAME.csv, the config's NAME."""
+
+    def __init__(self, model: SmileModel, faces: Faces, out: Path, settings: Any, device: torch.device) -> None:
+        self.model, self.faces, self.out, self.settings, self.device = model, faces, out, settings, device
+
+    @staticmethod
+    def check(settings: Any) -> None:
+        """Raise a UserError for settings that cannot work."""
+        for name in ("steps", "batch", "log_every", "save_every"):
+            if getattr(settings, name) < 1:
+                raise UserError(f"--{name.replace('_', '-')} {getattr(settings, name)}: expected at least 1.")
+        if settings.seed < 0 or settings.lr <= 0 or not 0 <= settings.ema < 1:
+            asked = f"--seed {settings.seed} --lr {settings.lr} --ema {settings.ema}"
+            raise UserError(f"{asked}: expected 0 or more, more than 0, and 0 to below 1.")
+        if settings.save_every % settings.log_every:
+            raise UserError(
+                f"--save-every {settings.save_every}: expected a multiple of --log-every {settings.log_every}."
+            )
+
+    @abstractmethod
+    def net(self) -> nn.Module:
+        """As it begins, on the device."""
+
+    @abstractmethod
+    def loss(
+        self, net: nn.Module, where: NDArray[np.intp], generator: torch.Generator, mirrored: Tensor | None = None
+    ) -> Tensor:
+        """The net's loss on the faces `where`, those that are `mirrored` (B,) bool so."""
+
+    def finish(self, net: nn.Module) -> dict[str, object]:
+        """What else changes in the run once the net is taught; what is returned is added to the config."""
+        return {}
+
+
+@dataclass
+class State(Checkpoint):
+    """Of such a training."""
+
+    FILE = "state.pt"
+    MODULES = ("net", "average", "optimizer")
+    VALUES = ("step", "rows", "recent")
+
+    net: nn.Module
+    average: AveragedModel
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    rows: list[dict[str, float]] = field(default_factory=list)
+    """The table of losses."""
+    recent: list[Tensor] = field(default_factory=list)
+    """The losses of the steps since the last row."""
+
+
+def learn(settings: Settings, kind: type[Lesson]) -> Path:
+    """Give a `kind` of lesson as `settings` say; returns the folder of the run that results.
+
+    Every random number is a function of the seed and the step, so that a resumed run goes on as if never stopped.
+
+    Raises
+    ------
+    UserError
+        The settings, the run or the folder will not do, or the loss is not finite.
+    KeyboardInterrupt
+        Ctrl-C or SIGTERM came; the run is saved.
+    """
+    model, out, settings = begin(settings, kind)
+    began = opening.settings_of(model.config)
+    faces = load_faces(replace(began, kind="vae", hold=()), out)  # pictures alone: no degrees, no attributes
+    device = best_device()
+    model.network.to(device).requires_grad_(False)
+    lesson = kind(model, faces, out, settings, device)
+    state = new_state(lesson, settings)
+    if (out / State.FILE).exists():
+        state.load(out, device)
+        print(f"going on at step {state.step:,} of {settings.steps:,}")
+    else:
+        state.save(out)
+    bar = tqdm(total=settings.steps, initial=state.step, unit="step", disable=None)
+    with ctrl_c() as pressed, bar:
+        while state.step < settings.steps and not pressed:
+            training_step(state, lesson, settings)
+            bar.update()
+            last = state.step == settings.steps
+            if state.step % settings.log_every == 0 or last:
+                state.rows.append({"step": state.step, "loss": torch.stack(state.recent).mean().item()})
+                state.recent.clear()
+                if not math.isfinite(state.rows[-1]["loss"]):
+                    raise UserError(f"{out}: the loss is not finite at step {state.step}; a lower --lr helps.")
+            if state.step % settings.save_every == 0 or last:
+                state.rows[-1]["val_loss"] = validation_loss(state, lesson, settings)
+                tqdm.write(told(state.rows[-1], settings))
+                state.save(out)
+    if pressed:
+        state.save(out)
+        print(
+            f"stopped at step {state.step:,}; "
+            f"python -m model.{kind.NAME} --run {typed(model.folder)} --out {typed(out)} --resume goes on"
+        )
+        raise KeyboardInterrupt
+    finish(out, state, lesson)
+    return out
+
+
+def begin(settings: Settings, kind: type[Lesson]) -> tuple[SmileModel, Path, Settings]:
+    """The model, the folder of the run that results, made or found again, and the settings that hold for it."""
+    name = kind.NAME
+    model = runs.load(settings.run)
+    if (model.folder / f"{name}.safetensors").exists():
+        raise UserError(f"{model.folder}: has its {name} already; --run names another.")
+    home = runs.RUNS if model.shipped else model.folder.parent
+    out = settings.out or home / f"{model.folder.name}-{name}"
+    kind.check(settings)
+    open_set(model.config["data"])  # before anything is written
+    config = runs.read_config(out) if (out / "config.json").exists() else {}
+    if settings.resume:
+        if name not in config or not (out / State.FILE).exists():
+            raise UserError(f"{out}: nothing to resume here (no {State.FILE} of model.{name}).")
+        began = config[name]
+        if began["model"] != model.hash:
+            raise UserError(f"{out}: began with another model than {model.folder}, as {began['run']} was then.")
+        known = {one.name for one in fields(settings)} - opening.OF_THE_CALL
+        held = replace(settings, **{name: value for name, value in began.items() if name in known})
+        opening.refuse_changes(settings, held, out)
+        return model, out, held
+    if out.exists() and not (settings.force and name in config):
+        raise UserError(f"{out}: exists; --out names another folder; --resume goes on with it, --force replaces it.")
+    if out.exists():
+        shutil.rmtree(out)
+    about = asdict(settings) | {"run": str(model.folder), "model": model.hash}
+    runs.write_config(out, model.config | {"finished": False, "run": str(out), "command": name, name: about})
+    for path in model.folder.iterdir():
+        if path.suffix in (".safetensors", ".csv") or path.name in ("judges.json", "LICENCE"):
+            shutil.copy(path, out)
+    return model, out, settings
+
+
+def new_state(lesson: Lesson, settings: Settings) -> State:
+    torch.manual_seed(settings.seed)
+    net = lesson.net()
+    average = AveragedModel(net, multi_avg_fn=moving_average(settings.ema)).eval()
+    optimizer = torch.optim.AdamW(net.parameters(), settings.lr, betas=(0.9, 0.99), weight_decay=1e-2, fused=True)
+    return State(net, average, optimizer)
+
+
+def training_step(state: State, lesson: Lesson, settings: Settings) -> None:
+    faces = lesson.faces
+    batch = min(settings.batch, len(faces.everyone))
+    seed = settings.seed * 1_000_003 + state.step
+    torch.manual_seed(seed)  # what the net itself leaves to chance
+    generator = torch.Generator().manual_seed(seed)
+    mirrored = torch.rand(batch, generator=generator) < 0.5
+    where = faces.order(state.step, batch, settings.seed)
+    for group in state.optimizer.param_groups:
+        group["lr"] = learning_rate(state.step, settings.steps, settings.lr)
+    loss = lesson.loss(state.net, where, generator, mirrored)
+    state.optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(state.net.parameters(), 1.0)
+    state.optimizer.step()
+    state.average.update_parameters(state.net)
+    state.step += 1
+    state.recent.append(loss.detach())
+
+
+@torch.no_grad()
+def validation_loss(state: State, lesson: Lesson, settings: Settings) -> float:
+    """The loss on faces that train nothing, always the same ones with the same noise."""
+    kept = evenly(np.flatnonzero(~lesson.faces.train), MOST_VALIDATION)
+    generator = torch.Generator().manual_seed(settings.seed)
+    parts = np.array_split(kept, -(-len(kept) // 64))
+    losses = [len(some) * lesson.loss(state.average, some, generator).item() for some in parts]
+    return sum(losses) / len(kept) if len(kept) else math.nan
+
+
+def told(row: dict[str, float], settings: Settings) -> str:
+    return f"step {row['step']:,}/{settings.steps:,}: loss {row['loss']:.4f}, validation {row['val_loss']:.4f}"
+
+
+def finish(out: Path, state: State, lesson: Lesson) -> None:
+    """Write the net beside the model: the run is one like any other."""
+    net, name = state.average.module, lesson.NAME
+    runs.write_tensors(out / f"{name}.safetensors", net.state_dict())
+    with whole_file(out / f"{name}.csv") as aside:
+        pd.DataFrame(state.rows).to_csv(aside, index=False)
+    runs.write_config(out, runs.read_config(out) | {"finished": True} | lesson.finish(net))
+    for path in (f"{name}.safetensors", f"{name}.csv"):
+        print(f"wrote {out / path}")

@@ -1,0 +1,140 @@
+"""What a finished model is given afterwards, by model.prior and model.detail: their training is one."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import model
+from model import detail, pack, prior, runs, supplement, supplementing
+from model.detailing import DetailLesson
+from model.prior_lesson import PriorLesson
+from model.supplementing import Lesson, learn
+from model.train import Settings as Train
+from model.training import train
+from shell import UserError
+
+LESSONS: list[tuple[type[Lesson], type[supplement.Settings]]] = [
+    (DetailLesson, detail.Settings),
+    (PriorLesson, prior.Settings),
+]
+
+
+@pytest.fixture(params=LESSONS, ids=lambda lesson: lesson[0].NAME)
+def taught(request: pytest.FixtureRequest) -> tuple[type[Lesson], type[supplement.Settings]]:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def lesson(taught: tuple[type[Lesson], type[supplement.Settings]]) -> type[Lesson]:
+    return taught[0]
+
+
+@pytest.fixture
+def tiny(
+    taught: tuple[type[Lesson], type[supplement.Settings]], drawn_run: Path, tmp_path: Path
+) -> supplement.Settings:
+    return taught[1](drawn_run, tmp_path / "out", steps=12, batch=8, ema=0.5, log_every=2, save_every=4)
+
+
+def test_a_resumed_training_ends_as_one_never_stopped(
+    lesson: type[Lesson], tiny: supplement.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = pd.read_csv(learn(tiny, lesson) / f"{lesson.NAME}.csv")
+    step = supplementing.training_step
+
+    def power_cut(state: supplementing.State, *rest: object) -> None:
+        if state.step == 6:
+            raise RuntimeError("power cut")
+        step(state, *rest)  # type: ignore[arg-type]
+
+    cut = replace(tiny, out=tiny.out.with_name("cut"))  # type: ignore[union-attr]
+    monkeypatch.setattr(supplementing, "training_step", power_cut)
+    with pytest.raises(RuntimeError, match="power cut"):
+        learn(cut, lesson)
+    with pytest.raises(
+        UserError, match=rf"not finished; python -m model.{lesson.NAME} --run \S+ --out {cut.out} --resume"
+    ):
+        runs.load(cut.out)
+    monkeypatch.setattr(supplementing, "training_step", step)
+    resumed = pd.read_csv(learn(type(tiny)(tiny.run, cut.out, resume=True), lesson) / f"{lesson.NAME}.csv")
+    pd.testing.assert_frame_equal(resumed, whole, check_exact=True)
+
+
+def test_a_training_goes_on_with_its_model_and_its_settings_alone(
+    lesson: type[Lesson], tiny: supplement.Settings, tmp_path: Path
+) -> None:
+    begun_with = replace(tiny, out=learn(tiny, lesson))
+    with pytest.raises(UserError, match="began with --steps 12, not 99"):
+        learn(replace(begun_with, steps=99, resume=True), lesson)
+    assert tiny.run is not None
+    shutil.copytree(tiny.run, tmp_path / "other")
+    runs.write_config(tmp_path / "other", runs.read_config(tiny.run) | {"focus": 0.5})
+    with pytest.raises(UserError, match="began with another model"):
+        learn(replace(begun_with, run=tmp_path / "other", resume=True), lesson)
+
+
+def test_a_folder_is_replaced_only_by_force_and_only_if_it_is_ours(
+    lesson: type[Lesson], tiny: supplement.Settings, tmp_path: Path
+) -> None:
+    learn(tiny, lesson)
+    with pytest.raises(UserError, match="exists"):
+        learn(tiny, lesson)
+    learn(replace(tiny, force=True), lesson)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="exists"):
+        learn(replace(tiny, out=tmp_path / "mine", force=True), lesson)
+    assert (tmp_path / "mine" / "notes.txt").exists()
+
+
+def test_nothing_is_learned_twice(lesson: type[Lesson], tiny: supplement.Settings) -> None:
+    with pytest.raises(UserError, match=f"has its {lesson.NAME} already"):
+        learn(replace(tiny, run=learn(tiny, lesson), out=None), lesson)
+
+
+def test_model_train_does_not_go_on_with_it(lesson: type[Lesson], tiny: supplement.Settings) -> None:
+    with pytest.raises(UserError, match=f"was made by model.{lesson.NAME}"):
+        train(replace(Train(), run=learn(tiny, lesson), resume=True))
+
+
+def test_a_model_can_have_both_and_gives_them_away_packed(
+    lesson: type[Lesson], tiny: supplement.Settings, tmp_path: Path
+) -> None:
+    other, settings = next(pair for pair in LESSONS if pair[0] is not lesson)
+    of_both = {name: getattr(tiny, name) for name in ("steps", "batch", "ema", "log_every", "save_every")}
+    one = learn(tiny, lesson)
+    both = model.load(learn(settings(one, tmp_path / "both", **of_both), other))
+    assert both.prior is not None and both.detail is not None
+    assert len({both.hash, model.load(one).hash, model.load(tiny.run).hash}) == 3
+    pack.main(pack.Settings(both.folder, tmp_path / "packed"))
+    packed = model.load(tmp_path / "packed")
+    assert packed.prior is not None and packed.detail is not None
+    assert (packed.sample(0.5, 2) - both.sample(0.5, 2)).abs().max() < 0.1
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"batch": 0}, {"lr": 0.0}, {"ema": 1.0}, {"save_every": 3}])
+def test_impossible_settings_are_one_sentence(
+    lesson: type[Lesson], tiny: supplement.Settings, wrong: dict[str, float]
+) -> None:
+    with pytest.raises(UserError, match="expected"):
+        learn(replace(tiny, **wrong), lesson)  # type: ignore[arg-type]
+    assert tiny.out is not None and not tiny.out.exists()
+
+
+def test_a_model_whose_faces_are_not_here_is_one_sentence(
+    lesson: type[Lesson], tiny: supplement.Settings, tmp_path: Path
+) -> None:
+    assert tiny.run is not None
+    shutil.copytree(tiny.run, tmp_path / "moved")
+    runs.write_config(tmp_path / "moved", runs.read_config(tiny.run) | {"data": "data/gone"})
+    with pytest.raises(UserError, match="data/gone: no image set here"):
+        learn(replace(tiny, run=tmp_path / "moved"), lesson)
+    assert tiny.out is not None and not tiny.out.exists()
+
+
+def test_nothing_to_resume_is_one_sentence(lesson: type[Lesson], tiny: supplement.Settings) -> None:
+    with pytest.raises(UserError, match="nothing to resume"):
+        learn(replace(tiny, resume=True), lesson)
