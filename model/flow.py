@@ -1,41 +1,40 @@
 """Which latents are faces, learned by diffusion: whole faces, where a Gaussian of the same covariance mixes them.
 
 The ex-post prior N(m, S) of `model.latent` knows how latents vary by pairs of dimensions, and no more: half a pair of
-glasses is as likely as none. Here a net learns the distribution itself (latent diffusion: Vahdat et al., 2021). In
-x = L^-1 (z - m), S = L L', it takes noise away from x + sigma n, for any sigma (Karras et al., 2022, table 1, data of
-standard deviation 1):
+glasses is as likely as none. Here a net learns the distribution itself (latent diffusion: Vahdat et al., 2021). Be x a
+face, x = L^-1 (z - m) with S = L L', and n ~ N(0, I) noise. On the quarter circle between them
 
-    D(x, sigma) = the mean of all latents that x may be, before noise of standard deviation sigma
+    u = x cos t + n sin t,    du/dt = n cos t - x sin t
 
-and dx/dsigma = (x - D) / sigma (their eq. 3) is a path on which noise becomes a face, or a face its noise: both ways,
-without chance. Where latents are Gaussian, D is linear and the path ends at m + L n, as `Latent.draw` does.
+the net learns v(u, t), the mean of du/dt over all x and n that u may come from, by squared error (Salimans and Ho,
+2022, appendix D). Following v from t = pi/2 to 0, noise becomes a face, and from 0 to pi/2 a face its noise: both ways,
+without chance (Song et al., 2021). Where latents are Gaussian, v is 0 and noise n becomes m + L n, as in `Latent.draw`.
 
-A degree of smile is a condition on the path: y = W' x, the linear read-outs of x, is known, and the most likely
-correction of D that keeps to it is that of `model.latent`,
-
-    D + G' (y - W' D),    W' = W L,  G' = L^-1 G.
-
-`at` follows a face up to its noise with its own read-outs as the condition, and down again with another smile's.
-Gender, age and race have the same read-outs as before. Where latents are Gaussian this is z + d g, the straight line
-of `Latent.at`; where they are not it bends, and stays among faces.
+A degree of smile is a condition on the way. With y = W' x, W' = W L the read-outs of x, and G' = L^-1 G, the part
+G' W' x = G' y of a face is known and the rest is free (G' W' is a projection, and a symmetric one). `at` follows the
+rest of a face to its noise while the known part is that of its own read-outs, and back while it is that of another
+smile's. Gender, age and race have the same read-outs as before. Where latents are Gaussian the rest stays, and this is
+z + d g, the straight line of `Latent.at`; where they are not it bends, and stays among faces.
 """
 
 import math
+from contextlib import nullcontext
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.devices import autocast
 from model.latent import Latent
 
-MOST, LEAST = 10.0, 0.05  # noise at the first and the last step, in standard deviations of x
-CURVE = 5.0  # how far the steps crowd at little noise
-STEPS = 16
+STEPS = 5
 BLOCKS = 4
 LEVELS = 16  # sines and cosines that tell the net how much noise there is
 EMBEDDED = 64
+LEAST, MOST = 0.02, 30.0  # noise over face that is told apart
 TOGETHER = 256  # latents at a time
+MANY = 32  # from here on rounding the weights to bfloat16 is quicker than using them as they are
 
 
 class Block(nn.Module):
@@ -56,8 +55,8 @@ class Block(nn.Module):
         return h + (1 + gate) * self.linear_2(self.dropout(inner))
 
 
-class Denoiser(nn.Module):
-    """D. Untaught, it is that of a Gaussian."""
+class Velocity(nn.Module):
+    """v. Untaught, it is that of a Gaussian."""
 
     frequencies: Tensor
 
@@ -72,66 +71,70 @@ class Denoiser(nn.Module):
         frequencies = torch.exp(torch.linspace(math.log(0.2), math.log(10), LEVELS))
         self.register_buffer("frequencies", frequencies, persistent=False)
 
-    def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
-        """x + sigma n (B, Z), sigma (B,) -> the mean of all x that it may be (B, Z)."""
-        norm, spread = (sigma**2 + 1).sqrt()[:, None], sigma[:, None]
-        angles = sigma.log()[:, None] * self.frequencies
+    def forward(self, u: Tensor, t: Tensor) -> Tensor:
+        """u (B, Z), t (B,) or (1,) for all of them -> v (B, Z)."""
+        angles = t.tan().clamp(LEAST, MOST).log()[:, None] * self.frequencies
         noise = self.embed(torch.cat([angles.sin(), angles.cos()], 1))
-        h = self.enter(noisy / norm)
+        h = self.enter(u)
         for block in self.blocks:
             h = block(h, noise)
-        return noisy / norm**2 + self.leave(self.norm(h)).float() * spread / norm
+        v: Tensor = self.leave(self.norm(h)).float()
+        return v
 
 
 class Flow:
     """New latents, and latents at another smile: as `Latent`'s `draw` and `at`, but among faces."""
 
-    def __init__(self, net: Denoiser, latent: Latent) -> None:
+    def __init__(self, net: Velocity, latent: Latent) -> None:
         self.net, self.latent, self.dimensions = net, latent, latent.dimensions
         self.readout = latent.readout @ latent.factor  # W' (A, Z)
         self.direction = torch.linalg.solve_triangular(latent.factor, latent.direction, upper=False)  # G' (Z, A)
-        self.levels = noise_levels().to(latent.mean.device)
+        self.times = torch.linspace(0, math.pi / 2, STEPS + 1, device=latent.mean.device)
+        self.noise_of: tuple[Tensor, Tensor] | None = None  # the latents that were moved last, and their noise
 
     @torch.inference_mode()
     def draw(self, noise: Tensor) -> Tensor:
         """noise (N, Z) ~ N(0, 1) -> z (N, Z)."""
-        start = noise * (self.levels[0] ** 2 + 1).sqrt()
-        return self.latent.draw(torch.cat([self._found(some) for some in start.split(TOGETHER)]))
+        return self.latent.draw(torch.cat([self._follow(some, self.times.flip(0)) for some in noise.split(TOGETHER)]))
 
     @torch.inference_mode()
     def at(self, z: Tensor, smile: Tensor | float) -> Tensor:
-        """z (N, Z) moved to the smile read-out `smile`, a number or (N,); the other read-outs stay."""
+        """z (N, Z) moved to the smile read-out `smile`, a number or (N,); the other read-outs stay.
+
+        The same z at one smile after the other is followed to its noise once.
+        """
+        x = self.latent.whitened(z)
+        own = x @ self.readout.T  # (N, A)
+        if self.noise_of is None or not torch.equal(self.noise_of[0], z):
+            self.noise_of = z.clone(), self._known(x, own, self.times)
         smile = torch.as_tensor(smile, dtype=z.dtype, device=z.device).expand(len(z))
-        moved = []
-        for x, there in zip(self.latent.whitened(z).split(TOGETHER), smile.split(TOGETHER), strict=True):
-            own = x @ self.readout.T  # (B, A)
-            asked = torch.cat([(there - self.latent.offset[0])[:, None], own[:, 1:]], 1)
-            moved.append(self._found(self._path(x, self.levels.flip(0), own), asked))
-        return self.latent.draw(torch.cat(moved))
+        asked = torch.cat([(smile - self.latent.offset[0])[:, None], own[:, 1:]], 1)
+        return self.latent.draw(self._known(self.noise_of[1], asked, self.times.flip(0)))
 
-    def _found(self, noisy: Tensor, y: Tensor | None = None) -> Tensor:
-        """From most noise to none."""
-        return self._clean(self._path(noisy, self.levels, y), self.levels[-1], y)
+    def _known(self, u: Tensor, y: Tensor, times: Tensor) -> Tensor:
+        """`_follow` while the read-outs of the face are y (N, A)."""
+        known = y @ self.direction.T  # (N, Z)
+        parts = zip(u.split(TOGETHER), known.split(TOGETHER), strict=True)
+        return torch.cat([self._follow(some, times, face) for some, face in parts])
 
-    def _path(self, x: Tensor, levels: Tensor, y: Tensor | None) -> Tensor:
-        """x (B, Z) at the first of `levels` -> at the last, by Heun's method (Karras et al., 2022, algorithm 1)."""
-        for now, then in pairwise(levels):
-            slope = (x - self._clean(x, now, y)) / now
-            ahead = x + (then - now) * slope
-            x = x + (then - now) * (slope + (ahead - self._clean(ahead, then, y)) / then) / 2
-        return x
+    def _follow(self, u: Tensor, times: Tensor, known: Tensor | None = None) -> Tensor:
+        """u (B, Z) at the first of `times` -> at the last, by the midpoint method; where a part is `known`, with it."""
+        for now, then in pairwise(times):
+            half = (now + then) / 2
+            middle = self._with(u + (half - now) * self._velocity(self._with(u, known, now), now), known, half)
+            u = u + (then - now) * self._velocity(middle, half)
+        return self._with(u, known, times[-1])
 
-    def _clean(self, x: Tensor, sigma: Tensor, y: Tensor | None) -> Tensor:
-        """D, kept to the read-outs y (B, A)."""
-        found: Tensor = self.net(x, sigma.expand(len(x)))
-        return found if y is None else found + (y - found @ self.readout.T) @ self.direction.T
+    def _with(self, u: Tensor, known: Tensor | None, t: Tensor) -> Tensor:
+        """u with the part that the read-outs see put to that of a face that is known, without noise."""
+        return u if known is None else u - u @ self.readout.T @ self.direction.T + t.cos() * known
 
-
-def noise_levels(steps: int = STEPS) -> Tensor:
-    """(steps,) from `MOST` to `LEAST` (Karras et al., 2022, eq. 5)."""
-    return torch.linspace(MOST ** (1 / CURVE), LEAST ** (1 / CURVE), steps) ** CURVE
+    def _velocity(self, u: Tensor, t: Tensor) -> Tensor:
+        with autocast(u.device) if len(u) >= MANY else nullcontext():
+            v: Tensor = self.net(u, t[None])
+        return v
 
 
-def drawn_levels(count: int, generator: torch.Generator) -> Tensor:
-    """(count,) noise to learn by: log-normal around what hides half of x (Karras et al., 2022, table 1)."""
-    return (-0.4 + 1.2 * torch.randn(count, generator=generator)).exp()
+def drawn_times(count: int, generator: torch.Generator) -> Tensor:
+    """(count,) times to learn at: noise over face, tan t, is log-normal around 0.67 (Karras et al., 2022, table 1)."""
+    return (-0.4 + 1.2 * torch.randn(count, generator=generator)).exp().atan()

@@ -13,7 +13,7 @@ from model import pictures, runs
 from model.cvae import CVAE
 from model.devices import autocast
 from model.faces import READER, Faces, evenly
-from model.flow import Denoiser, Flow
+from model.flow import Flow, Velocity
 from model.focus import focus_amount, focused
 from model.latent import Latent, fit_latent, with_readout
 from model.reader import Floats, Student, read_drawn
@@ -81,7 +81,7 @@ def fit_degrees(
     student: Student,
     seed: int,
     device: torch.device,
-    prior: Denoiser | None = None,
+    prior: Velocity | None = None,
 ) -> tuple[Latent, tuple[float, ...]]:
     """The latent space with its smile as the run's smile reader sees it in faces that are drawn, and the way in it."""
     z = draw_latents(latent if prior is None else Flow(prior, latent), PER_DIMENSION * len(latent.mean), seed)
@@ -95,7 +95,7 @@ def find_way(
     student: Student,
     seed: int,
     device: torch.device,
-    prior: Denoiser | None = None,
+    prior: Velocity | None = None,
 ) -> tuple[float, ...]:
     """The places of degrees on the line, such that the smile that the reader sees in drawn faces rises evenly."""
     space = latent if prior is None else Flow(prior, latent)

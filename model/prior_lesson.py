@@ -1,4 +1,4 @@
-"""The training of `model.flow`: the latents of training faces, under noise, are found again."""
+"""The training of `model.flow`: which way from the latents of training faces to noise, and back."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from model import opening, outcome, runs
 from model.devices import autocast
 from model.faces import READER, Faces, load_faces
-from model.flow import Denoiser, drawn_levels
+from model.flow import Velocity, drawn_times
 from model.prior import Settings
 from model.reader import Student
 from model.runs import SmileModel
@@ -58,28 +58,28 @@ class PriorLesson(Lesson):
         mean, log_variance = (torch.stack(two).float() for two in zip(*both, strict=True))
         return mean, (0.5 * log_variance).exp()
 
-    def net(self) -> Denoiser:
-        return Denoiser(self.model.dimensions, self.settings.width, self.settings.dropout).to(self.device)
+    def net(self) -> Velocity:
+        return Velocity(self.model.dimensions, self.settings.width, self.settings.dropout).to(self.device)
 
     def loss(
         self, net: nn.Module, where: NDArray[np.intp], generator: torch.Generator, mirrored: Tensor | None = None
     ) -> Tensor:
-        """The mean square error of what is found, as a share of what finding nothing new gives; see `Denoiser`."""
+        """The mean square error of the velocity: what a net that knows but the Gaussian has, is 1."""
         side = torch.zeros(len(where), dtype=torch.long) if mirrored is None else mirrored.long()
         at = side, torch.from_numpy(where)
-        noise, more = (torch.randn(len(where), self.model.dimensions, generator=generator) for _ in range(2))
-        z = self.mean[at] + noise.to(self.device) * self.deviation[at]
-        x = self.model.latent.whitened(z)
-        sigma = drawn_levels(len(x), generator).to(self.device)
+        chance, noise = (torch.randn(len(where), self.model.dimensions, generator=generator) for _ in range(2))
+        z = self.mean[at] + chance.to(self.device) * self.deviation[at]
+        x, noise = self.model.latent.whitened(z), noise.to(self.device)
+        t = drawn_times(len(x), generator).to(self.device)
+        cos, sin = t.cos()[:, None], t.sin()[:, None]
         with autocast(self.device):
-            found = net(x + sigma[:, None] * more.to(self.device), sigma)
-        weight = 1 + 1 / sigma**2  # (Karras et al., 2022, table 1)
-        return ((found - x).square().mean(1) * weight).mean()
+            found = net(x * cos + noise * sin, t)
+        return (found - (noise * cos - x * sin)).square().mean()
 
     def finish(self, net: nn.Module) -> dict[str, object]:
         if not self.refined or not (self.out / READER).exists():
             return {}
-        assert isinstance(net, Denoiser)
+        assert isinstance(net, Velocity)
         cpu, seed = torch.device("cpu"), self.settings.seed
         student = Student()
         student.load_state_dict(load_file(self.out / READER))

@@ -27,7 +27,7 @@ from data.images import read_about
 from model.cvae import CVAE
 from model.devices import autocast
 from model.diffusion import Detail, noise_of
-from model.flow import Denoiser, Flow
+from model.flow import Flow, Velocity
 from model.focus import focused
 from model.latent import Latent
 from model.way import BEYOND, STRAIGHT, degree, place
@@ -55,7 +55,7 @@ class SmileModel:
         config: dict[str, Any],
         network: CVAE,
         latent: Latent,
-        prior: Denoiser | None = None,
+        prior: Velocity | None = None,
         detail: Detail | None = None,
     ) -> None:
         self.folder, self.config, self.network, self.latent = folder, config, network.eval(), latent
@@ -259,7 +259,7 @@ def load(run: str | os.PathLike[str] | None = None, device: str | torch.device =
         raise does_not_fit(folder / "model.safetensors", error) from error
     network = network.to(memory_format=torch.channels_last)
     prior = load_supplement(
-        folder / "prior.safetensors", lambda: Denoiser(config["latent"], config["prior"]["width"]), device
+        folder / "prior.safetensors", lambda: Velocity(config["latent"], config["prior"]["width"]), device
     )
     detail = load_supplement(folder / "detail.safetensors", Detail, device)
     return SmileModel(folder, config, network, latent, prior, detail)

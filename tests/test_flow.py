@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from model import flow as flow_module
 from model import runs
-from model.flow import LEAST, MOST, Denoiser, Flow, noise_levels
+from model.flow import Flow, Velocity, drawn_times
 from model.latent import Latent, fit_latent
 from model.prior import Settings
 from model.prior_lesson import PriorLesson
@@ -17,6 +18,7 @@ from model.supplementing import learn
 from shell import UserError
 
 Z = 6
+KIND, WITHIN = 0.9, 0.19**0.5  # of variance 1
 
 
 @pytest.fixture(scope="module")
@@ -33,35 +35,57 @@ def noise() -> Tensor:
     return torch.randn(40, Z, generator=torch.Generator().manual_seed(1))
 
 
-class TwoKinds(Denoiser):
-    """Knows exactly what faces are: x is +2 or -2 in its last dimension, each as often, and Gaussian in the others."""
+class TwoKinds(Velocity):
+    """Knows exactly what faces are: two Gaussians around +-KIND in the last dimension, in the others one."""
 
-    def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
-        found = noisy / (1 + sigma**2)[:, None]
-        found[:, -1] = 2 * (2 * noisy[:, -1] / sigma**2).tanh()
-        return found
+    def forward(self, u: Tensor, t: Tensor) -> Tensor:
+        v = torch.zeros_like(u)
+        cos, sin, last = t.cos(), t.sin().clamp(min=1e-3), u[:, -1]
+        variance = WITHIN**2 * cos**2 + sin**2
+        kind = KIND * (KIND * cos * last / variance).tanh()
+        face = kind + WITHIN**2 * cos / variance * (last - kind * cos)  # the mean of x, given u
+        v[:, -1] = (last * cos - face) / sin  # n cos - x sin, with n = (u - x cos) / sin
+        return v
+
+
+@pytest.fixture
+def fine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow_module, "STEPS", 64)
 
 
 # ---- the flow
 
 
 def test_untaught_it_draws_and_moves_as_the_gaussian_does(latent: Latent, noise: Tensor) -> None:
-    flow = Flow(Denoiser(Z, 8).eval().requires_grad_(False), latent)
+    flow = Flow(Velocity(Z, 8).eval().requires_grad_(False), latent)
     z = flow.draw(noise)
     torch.testing.assert_close(latent.whitened(z), noise, rtol=0.01, atol=0.02)
     moved = latent.at(z, 0.7)
     torch.testing.assert_close(latent.whitened(flow.at(z, 0.7)), latent.whitened(moved), rtol=0.01, atol=0.02)
 
 
-def test_between_two_kinds_of_faces_it_draws_none(latent: Latent, noise: Tensor) -> None:
-    kind = latent.whitened(Flow(TwoKinds(Z, 8), latent).draw(noise))[:, -1]
-    torch.testing.assert_close(kind.abs(), torch.full_like(kind, 2.0), rtol=0.02, atol=0)
-    assert 0.3 < (kind > 0).float().mean() < 0.7
+def drawn_by_theory(noise: Tensor) -> Tensor:
+    """In one dimension noise (N,) becomes what has the same share of all below it: (N,)."""
+    x = torch.linspace(-4, 4, 8001)
+    below = (torch.special.ndtr((x - KIND) / WITHIN) + torch.special.ndtr((x + KIND) / WITHIN)) / 2
+    return x[torch.searchsorted(below, torch.special.ndtr(noise))]
 
 
-@pytest.mark.parametrize("net", [Denoiser, TwoKinds])
+@pytest.mark.usefixtures("fine")
+def test_noise_becomes_the_face_that_theory_says(latent: Latent, noise: Tensor) -> None:
+    x = latent.whitened(Flow(TwoKinds(Z, 8), latent).draw(noise))
+    torch.testing.assert_close(x[:, -1], drawn_by_theory(noise[:, -1]), atol=0.005, rtol=0)
+    torch.testing.assert_close(x[:, :-1], noise[:, :-1], atol=1e-4, rtol=0)
+
+
+def test_a_few_steps_come_near_it(latent: Latent, noise: Tensor) -> None:
+    x = latent.whitened(Flow(TwoKinds(Z, 8), latent).draw(noise))
+    assert (x[:, -1] - drawn_by_theory(noise[:, -1])).square().mean().sqrt() < 0.1
+
+
+@pytest.mark.parametrize("net", [Velocity, TwoKinds])
 def test_a_face_has_the_smile_that_is_asked_for_and_keeps_the_other_readouts(
-    net: type[Denoiser], latent: Latent, noise: Tensor
+    net: type[Velocity], latent: Latent, noise: Tensor
 ) -> None:
     flow = Flow(net(Z, 8).requires_grad_(False), latent)
     z = flow.draw(noise)
@@ -71,18 +95,29 @@ def test_a_face_has_the_smile_that_is_asked_for_and_keeps_the_other_readouts(
     torch.testing.assert_close((moved - z) @ latent.readout[1], torch.zeros(len(z)), atol=1e-3, rtol=0)
 
 
+@pytest.mark.usefixtures("fine")
 def test_a_face_at_its_own_smile_is_itself_and_comes_back_from_others(latent: Latent, noise: Tensor) -> None:
     flow = Flow(TwoKinds(Z, 8), latent)
     z = flow.draw(noise)
     own = latent.read(z)
     for back in (flow.at(z, own), flow.at(flow.at(z, 0.5), own)):
-        torch.testing.assert_close(latent.whitened(back), latent.whitened(z), atol=0.05, rtol=0.02)
+        torch.testing.assert_close(latent.whitened(back), latent.whitened(z), atol=0.02, rtol=0.02)
 
 
-def test_noise_falls() -> None:
-    levels = noise_levels(6)
-    assert levels[0].item() == pytest.approx(MOST) and levels[-1].item() == pytest.approx(LEAST)
-    assert (levels.diff() < 0).all()
+def test_the_same_faces_at_one_degree_after_the_other_are_as_if_each_were_the_first(
+    latent: Latent, noise: Tensor
+) -> None:
+    net = TwoKinds(Z, 8)
+    flow = Flow(net, latent)
+    z = flow.draw(noise)
+    first = [Flow(net, latent).at(faces, degree) for faces in (z, z[:7]) for degree in (-0.5, 0.5)]
+    assert all(map(torch.equal, first, [flow.at(faces, degree) for faces in (z, z[:7]) for degree in (-0.5, 0.5)]))
+
+
+def test_it_learns_at_all_times_between_face_and_noise() -> None:
+    times = drawn_times(10_000, torch.Generator().manual_seed(0))
+    assert times.min() > 0 and times.max() < torch.pi / 2
+    assert times.tan().log().mean().item() == pytest.approx(-0.4, abs=0.05)
 
 
 # ---- the model
