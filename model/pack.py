@@ -42,10 +42,11 @@ def main(settings: Settings) -> None:
     missing = [key for key in ("name", "source", "licence") if key not in about]
     if missing:
         raise UserError(f"{model.config['data']}/set.json: {', '.join(missing)} is missing; weights need a licence.")
-    runs.save_model(settings.out, model.network.to(torch.bfloat16), model.latent)
-    for name in runs.SUPPLEMENTS:
-        if (net := getattr(model, name)) is not None:
-            runs.write_tensors(settings.out / f"{name}.safetensors", net.to(torch.bfloat16).state_dict())
+    for path in (model.folder / f"{name}.safetensors" for name in ("model", *runs.SUPPLEMENTS)):
+        if path.exists():
+            tensors = runs.read_tensors(path, "cpu")
+            rounded = {n: t if n.startswith("latent.") else t.to(torch.bfloat16) for n, t in tensors.items()}
+            runs.write_tensors(settings.out / path.name, rounded)
     runs.write_config(settings.out, model.config | {"licence": model.licence})
     shell.write_text(settings.out / "LICENCE", TERMS.format(**about))
     for name in ("judges.json", "judges.safetensors"):  # what they found is of other weights than the rounded ones

@@ -76,14 +76,14 @@ class PriorLesson(Lesson):
             found = net(x * cos + noise * sin, t)
         return (found - (noise * cos - x * sin)).square().mean()
 
-    def finish(self, net: nn.Module) -> dict[str, object]:
+    def finish(self, net: nn.Module) -> tuple[dict[str, Tensor], dict[str, object]]:
+        """In a refined run, the smile's read-out and direction and the way, fitted anew to the faces that are drawn."""
         if not self.refined or not (self.out / READER).exists():
-            return {}
+            return {}, {}
         assert isinstance(net, Velocity)
         cpu, seed = torch.device("cpu"), self.settings.seed
         student = Student()
         student.load_state_dict(load_file(self.out / READER))
         model = runs.load(self.model.folder)
         latent, way = outcome.fit_degrees(model.latent, model.network, student.eval(), seed, cpu, net.cpu())
-        runs.save_model(self.out, model.network, latent)
-        return {"way": way}
+        return {f"latent.{name}": getattr(latent, name) for name in ("readout", "offset", "direction")}, {"way": way}

@@ -11,7 +11,8 @@ runs/<name>/config.json          the settings that made it, what it was trained 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,7 +28,7 @@ from data.images import read_about
 from model.cvae import CVAE
 from model.devices import autocast
 from model.diffusion import Detail, noise_of
-from model.flow import Flow, Velocity
+from model.flow import TOGETHER, Flow, Velocity
 from model.focus import focused
 from model.latent import Latent
 from model.way import BEYOND, STRAIGHT, degree, place
@@ -151,7 +152,8 @@ class SmileModel:
         """
         whole = -(-count // DECODED) * DECODED  # products of another size may be summed in another order
         noise = np.random.default_rng(seed).standard_normal((whole, self.dimensions), dtype=np.float32)
-        parts = (truncation * torch.from_numpy(noise).to(self.latent.mean.device)).split(DECODED)
+        together = DECODED if self.prior is None else TOGETHER
+        parts = (truncation * torch.from_numpy(noise).to(self.latent.mean.device)).split(together)
         return torch.cat([self.space.draw(some) for some in parts])[:count]
 
     def at(self, z: Tensor, smile: float | Tensor, exaggerate: bool = False) -> Tensor:
@@ -249,31 +251,34 @@ def load(run: str | os.PathLike[str] | None = None, device: str | torch.device =
         if (command := config.get("command")) in SUPPLEMENTS:
             how = f"{command} --run {typed(config[command]['run'])} --out {typed(folder)}"
         raise UserError(f"{folder}: this training is not finished; python -m model.{how} --resume goes on.")
-    tensors = read_tensors(folder / "model.safetensors", device)
+    path = folder / "model.safetensors"
+    tensors = read_tensors(path, device)
     try:
-        latent = Latent(**{n.removeprefix("latent."): tensors.pop(n) for n in list(tensors) if n.startswith("latent.")})
+        latent = Latent(**of_latent(tensors))
         with torch.device("meta"):  # weights that are replaced at once need not be drawn
             network = CVAE(config["size"], config["latent"], config["width"], config["kind"])
         network.load_state_dict(tensors, assign=True)
+        prior, detail = None, None
+        if (path := folder / "prior.safetensors").exists():
+            tensors = read_tensors(path, device)
+            latent = replace(latent, **of_latent(tensors))  # the smile's, fitted to the faces that it draws
+            prior = loaded(Velocity(config["latent"], config["prior"]["width"]).to(device), tensors)
+        if (path := folder / "detail.safetensors").exists():
+            detail = loaded(Detail().to(device), read_tensors(path, device))
     except (RuntimeError, TypeError, KeyError, ValueError) as error:
-        raise does_not_fit(folder / "model.safetensors", error) from error
+        raise does_not_fit(path, error) from error
     network = network.to(memory_format=torch.channels_last)
-    prior = load_supplement(
-        folder / "prior.safetensors", lambda: Velocity(config["latent"], config["prior"]["width"]), device
-    )
-    detail = load_supplement(folder / "detail.safetensors", Detail, device)
     return SmileModel(folder, config, network, latent, prior, detail)
 
 
-def load_supplement(path: Path, make: Callable[[], Net], device: str | torch.device) -> Net | None:
-    """The net in a file that `model.prior` or `model.detail` wrote; None where there is no such file."""
-    if not path.exists():
-        return None
-    try:
-        net = make().to(device)
-        net.load_state_dict(read_tensors(path, device))
-    except (RuntimeError, KeyError, TypeError) as error:
-        raise does_not_fit(path, error) from error
+def of_latent(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Take the fields of `Latent` out of what a .safetensors file holds."""
+    return {name.removeprefix("latent."): tensors.pop(name) for name in list(tensors) if name.startswith("latent.")}
+
+
+def loaded(net: Net, tensors: Mapping[str, Tensor]) -> Net:
+    """A net of `model.prior` or `model.detail`, ready to draw."""
+    net.load_state_dict(tensors)
     return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 

@@ -44,7 +44,7 @@ class Settings:
     truncation: float = 1.0
     """Below 1, faces nearer to the mean face: more typical, less diverse."""
     exaggerate: bool = False
-    """Beyond [-1, 1] go on in a straight line; by default the way levels off where faces end."""
+    """Beyond [-1, 1] go straight on; by default the way levels off where faces end."""
     separate: bool = False
     """Write each face as a file of its own, and manifest.csv."""
 

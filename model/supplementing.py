@@ -62,9 +62,9 @@ class Lesson(ABC):
     ) -> Tensor:
         """The net's loss on the faces `where`, those that are `mirrored` (B,) bool so."""
 
-    def finish(self, net: nn.Module) -> dict[str, object]:
-        """What else changes in the run once the net is taught; what is returned is added to the config."""
-        return {}
+    def finish(self, net: nn.Module) -> tuple[dict[str, Tensor], dict[str, object]]:
+        """What else changes once the net is taught: tensors that are kept beside its own, and entries of the config."""
+        return {}, {}
 
 
 @dataclass
@@ -213,9 +213,10 @@ def told(row: dict[str, float], settings: Settings) -> str:
 def finish(out: Path, state: State, lesson: Lesson) -> None:
     """Write the net beside the model: the run is one like any other."""
     net, name = state.average.module, lesson.NAME
-    runs.write_tensors(out / f"{name}.safetensors", net.state_dict())
+    tensors, entries = lesson.finish(net)
+    runs.write_tensors(out / f"{name}.safetensors", net.state_dict() | tensors)
     with whole_file(out / f"{name}.csv") as aside:
         pd.DataFrame(state.rows).to_csv(aside, index=False)
-    runs.write_config(out, runs.read_config(out) | {"finished": True} | lesson.finish(net))
+    runs.write_config(out, runs.read_config(out) | {"finished": True} | entries)
     for path in (f"{name}.safetensors", f"{name}.csv"):
         print(f"wrote {out / path}")

@@ -161,6 +161,8 @@ def test_degrees_of_a_refined_run_are_fitted_anew(settings: Settings, tmp_path: 
     assert not torch.equal(after.latent.readout[0], before.latent.readout[0])
     assert torch.equal(after.latent.readout[1:], before.latent.readout[1:])
     assert torch.equal(after.latent.factor, before.latent.factor)
+    taught_on, kept = (model.folder / "model.safetensors" for model in (before, after))
+    assert taught_on.read_bytes() == kept.read_bytes()
     plain = runs.load(learn(replace(settings, out=tmp_path / "plain"), PriorLesson))
     assert torch.equal(plain.latent.readout, before.latent.readout)
 
