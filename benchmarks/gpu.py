@@ -6,10 +6,11 @@ python -m benchmarks.gpu --data data/utkface --cpu-run runs/utkface  # also the 
 
 import csv
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import shell
@@ -88,7 +89,10 @@ def training_rate(size: int, compiled: bool, settings: Settings) -> tuple[float,
 
 
 def race(data: Path, cpu_run: Path) -> None:
-    """Train with the settings of `cpu_run` until its best validation loss of the first hour is reached."""
+    """Train with the settings of `cpu_run`, and by its reader's degrees where it holds them, and see when its best
+    validation loss of the first hour is reached."""
+    from model import runs
+    from model.faces import DEGREES, READER
     from model.train import Settings as Training
     from model.training import train
 
@@ -98,18 +102,16 @@ def race(data: Path, cpu_run: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         training = replace(
-            Training(**known),
-            data=data,
-            run=run,
-            hold=tuple(config["hold"]),
-            resume=False,
-            force=False,
-            log_every=50,
-            save_every=50,
+            Training(**known), data=data, run=run, hold=tuple(config["hold"]), force=False, refine=False, resume=True
         )
+        runs.write_config(run, asdict(training))
+        for name in (DEGREES, READER):
+            if (cpu_run / name).exists():
+                shutil.copy(cpu_run / name, run)
         train(training)
-        reached = [s for loss, s in validations(run) if loss <= target]
-    when = f"{reached[0]:.0f} s of training" if reached else "not reached"
+        found = validations(run)
+        reached = [s for loss, s in found if loss <= target]
+    when = f"{reached[0]:.0f} s of training" if reached else f"{min(found)[0]:.0f} at best"
     print(f"validation loss {target:.0f}: the CPU {cpu_s:.0f} s, the GPU {when}")
 
 

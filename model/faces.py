@@ -46,7 +46,7 @@ class Faces:
         if self.resident is None:
             x = torch.from_numpy(self.pictures[where]).to(device, non_blocking=True)  # (B, S, S, 3)
         else:
-            x = self.resident[torch.from_numpy(where).to(device, non_blocking=True)]
+            x = self.resident[torch.from_numpy(where).to(self.resident.device, non_blocking=True)].to(device)
         if mirrored is not None:  # while a pixel is a byte
             x = torch.where(mirrored.to(device, non_blocking=True)[:, None, None, None], x.flip(2), x)
         c = torch.tensor(self.degrees[where]).to(device, torch.float32)

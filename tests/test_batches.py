@@ -87,6 +87,14 @@ def test_pictures_on_the_device_give_the_batch_of_pictures_in_the_file(faces: Fa
         torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
 
 
+def test_pictures_on_one_device_come_to_the_one_that_is_asked_for(faces: Faces) -> None:
+    there = replace(faces, resident=torch.from_numpy(faces.pictures).to("meta"))
+    assert there.batch(np.array([3, 5]), torch.device("meta"))[0].device.type == "meta"
+    elsewhere = replace(faces, resident=torch.from_numpy(faces.pictures))  # as after a training on a GPU
+    x, c = elsewhere.batch(np.array([3, 5]), torch.device("meta"), torch.tensor([True, False]))
+    assert x.device.type == c.device.type == "meta"
+
+
 def test_parts_of_processes_make_up_the_batch_of_one(faces: Faces, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = replace(TINY, batch=16)
     one = make_batch(faces, 3, 16, settings, CPU)
