@@ -11,7 +11,7 @@ from model.supplementing import Lesson
 
 
 class DetailLesson(Lesson):
-    NAME = "detail"
+    NAME, WRITES = "detail", "detail.safetensors"
 
     def net(self) -> Detail:
         return Detail().to(self.device).to(memory_format=torch.channels_last)

@@ -53,18 +53,34 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
 
 
 def refine(
-    run: Path, network: CVAE, latent: Latent, way: Sequence[float], faces: Faces, seed: int, device: torch.device
+    run: Path,
+    network: CVAE,
+    latent: Latent,
+    way: Sequence[float],
+    faces: Faces,
+    seed: int,
+    device: torch.device,
+    prior: Velocity | None = None,
 ) -> tuple[float, Latent, tuple[float, ...]]:
-    """What fits degrees to the faces that the decoder draws: focus, latent space and way.
+    """What fits degrees to the faces that the decoder draws: focus, and what `refit` gives."""
+    return find_focus(network, faces, device), *refit(run, network, latent, way, seed, device, prior)
 
-    The last two come back as they were where the run has no smile reader.
-    """
-    focus = find_focus(network, faces, device)
+
+def refit(
+    run: Path,
+    network: CVAE,
+    latent: Latent,
+    way: Sequence[float],
+    seed: int,
+    device: torch.device,
+    prior: Velocity | None = None,
+) -> tuple[Latent, tuple[float, ...]]:
+    """`fit_degrees` by the run's smile reader; where it has none, latent space and way as they were."""
     if not (run / READER).exists():
-        return focus, latent, tuple(way)
+        return latent, tuple(way)
     student = Student()
     student.load_state_dict(load_file(run / READER))
-    return focus, *fit_degrees(latent, network, student.eval(), seed, device)
+    return fit_degrees(latent, network, student.eval(), seed, device, prior)
 
 
 @torch.inference_mode()

@@ -5,15 +5,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from model import opening, outcome, runs
+from model import outcome, runs
 from model.devices import autocast
-from model.faces import READER, Faces, load_faces
+from model.faces import Faces
 from model.flow import Velocity, drawn_times
 from model.prior import Settings
-from model.reader import Student
 from model.runs import SmileModel
 from model.supplementing import Lesson
 from shell import UserError, progress
@@ -24,7 +22,7 @@ ENCODED = 256  # faces at a time
 class PriorLesson(Lesson):
     """The encoder does not change, so faces and their mirror images are encoded once: 4 KB each of 256 dimensions."""
 
-    NAME = "prior"
+    NAME, WRITES = "prior", "prior.safetensors"
     settings: Settings
 
     @staticmethod
@@ -36,17 +34,11 @@ class PriorLesson(Lesson):
 
     def __init__(self, model: SmileModel, faces: Faces, out: Path, settings: Settings, device: torch.device) -> None:
         super().__init__(model, faces, out, settings, device)
-        if self.refined:  # its smile reader has to be in the run when degrees are fitted anew
-            load_faces(opening.settings_of(model.config), out)
+        self.find_reader()
         parts = np.array_split(np.arange(len(faces.names)), -(-len(faces.names) // ENCODED))
         found = [self._encoded(some) for some in progress(parts, "latents", unit="batch")]
         mean, deviation = (torch.cat(half, 1) for half in zip(*found, strict=True))
         self.mean, self.deviation = mean.to(device), deviation.to(device)  # (2, N, Z), mirrored the second
-
-    @property
-    def refined(self) -> bool:
-        """Whether degrees were fitted to drawn faces."""
-        return self.model.kind == "cvae" and bool(self.model.config.get("refine"))
 
     @torch.inference_mode()
     def _encoded(self, where: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
@@ -76,14 +68,13 @@ class PriorLesson(Lesson):
             found = net(x * cos + noise * sin, t)
         return (found - (noise * cos - x * sin)).square().mean()
 
-    def finish(self, net: nn.Module) -> tuple[dict[str, Tensor], dict[str, object]]:
-        """In a refined run, the smile's read-out and direction and the way, fitted anew to the faces that are drawn."""
-        if not self.refined or not (self.out / READER).exists():
-            return {}, {}
+    def keep(self, net: nn.Module) -> dict[str, object]:
+        """The net; in a refined run the smile's read-out and direction and the way, fitted anew to what is drawn."""
         assert isinstance(net, Velocity)
-        cpu, seed = torch.device("cpu"), self.settings.seed
-        student = Student()
-        student.load_state_dict(load_file(self.out / READER))
+        if not self.refined:
+            return super().keep(net)
         model = runs.load(self.model.folder)
-        latent, way = outcome.fit_degrees(model.latent, model.network, student.eval(), seed, cpu, net.cpu())
-        return {f"latent.{name}": getattr(latent, name) for name in ("readout", "offset", "direction")}, {"way": way}
+        cpu, seed = torch.device("cpu"), self.settings.seed
+        latent, way = outcome.refit(self.out, model.network, model.latent, model.way, seed, cpu, net.cpu())
+        runs.save_prior(self.out, net, latent)
+        return {"way": way}

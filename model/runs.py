@@ -248,7 +248,7 @@ def load(run: str | os.PathLike[str] | None = None, device: str | torch.device =
     config = read_config(folder)
     if not config.get("finished"):
         how = f"train --run {typed(folder)}"
-        if (command := config.get("command")) in SUPPLEMENTS:
+        if command := config.get("command"):
             how = f"{command} --run {typed(config[command]['run'])} --out {typed(folder)}"
         raise UserError(f"{folder}: this training is not finished; python -m model.{how} --resume goes on.")
     path = folder / "model.safetensors"
@@ -339,6 +339,12 @@ def save_model(folder: Path, network: CVAE, latent: Latent) -> None:
     """Write model.safetensors."""
     tensors = dict(network.state_dict()) | {f"latent.{name}": tensor for name, tensor in vars(latent).items()}
     write_tensors(folder / "model.safetensors", tensors)
+
+
+def save_prior(folder: Path, prior: Velocity, latent: Latent) -> None:
+    """Write prior.safetensors: the net, and what of the latent space is fitted to the faces that it draws."""
+    fitted = {f"latent.{name}": getattr(latent, name) for name in ("readout", "offset", "direction")}
+    write_tensors(folder / "prior.safetensors", prior.state_dict() | fitted)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""What is asked of a net that a finished model is given afterwards: by `model.detail` and by `model.prior`."""
+"""What is asked of a finished model that learns something more: by `model.prior`, `model.sharpen`, `model.detail`."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""The training of a net that a finished model is given afterwards.
+"""The training of what a finished model is given afterwards: a net beside its own, or a better decoder.
 
-The run that results is a copy of the model's, with the net beside it and its settings in the config.
+The run that results is a copy of the model's, with what was learned in it and the settings in its config.
 """
 
 import math
@@ -21,7 +21,7 @@ from tqdm import tqdm
 from data import open_set
 from model import opening, runs
 from model.devices import best_device
-from model.faces import Faces, evenly, load_faces
+from model.faces import Faces, evenly, load_faces, resident
 from model.runs import SmileModel
 from model.state import Checkpoint, moving_average
 from model.supplement import Settings
@@ -33,7 +33,9 @@ class Lesson(ABC):
     """What is learned: a net, and how wrong it is about some of the faces."""
 
     NAME: ClassVar[str]
-    """Of the command and of what it writes: NAME.safetensors, NAME.csv, the config's NAME."""
+    """Of the command, and of what it writes beside the net: NAME.csv, the config's NAME."""
+    WRITES: ClassVar[str]
+    """The file of the net."""
 
     def __init__(self, model: SmileModel, faces: Faces, out: Path, settings: Any, device: torch.device) -> None:
         self.model, self.faces, self.out, self.settings, self.device = model, faces, out, settings, device
@@ -62,9 +64,27 @@ class Lesson(ABC):
     ) -> Tensor:
         """The net's loss on the faces `where`, those that are `mirrored` (B,) bool so."""
 
-    def finish(self, net: nn.Module) -> tuple[dict[str, Tensor], dict[str, object]]:
-        """What else changes once the net is taught: tensors that are kept beside its own, and entries of the config."""
-        return {}, {}
+    def optimizer(self, net: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(net.parameters(), self.settings.lr, betas=(0.9, 0.99), weight_decay=1e-2, fused=True)
+
+    def held_out(self, net: nn.Module, where: NDArray[np.intp], generator: torch.Generator) -> Tensor:
+        """What is told of the net, averaged, by faces that train nothing: its loss, but for where that says little."""
+        return self.loss(net, where, generator)
+
+    def keep(self, net: nn.Module) -> dict[str, object]:
+        """Write what was learned into the run, beside the model; returns what changes in its config."""
+        runs.write_tensors(self.out / self.WRITES, net.state_dict())
+        return {}
+
+    @property
+    def refined(self) -> bool:
+        """Whether degrees were fitted to drawn faces, and are to be again."""
+        return self.model.kind == "cvae" and bool(self.model.config.get("refine"))
+
+    def find_reader(self) -> None:
+        """Have the smile reader of a refined run in the new one, before its degrees are fitted anew."""
+        if self.refined:
+            load_faces(opening.settings_of(self.model.config), self.out)
 
 
 @dataclass
@@ -99,8 +119,9 @@ def learn(settings: Settings, kind: type[Lesson]) -> Path:
     """
     model, out, settings = begin(settings, kind)
     began = opening.settings_of(model.config)
-    faces = load_faces(replace(began, kind="vae", hold=()), out)  # pictures alone: no degrees, no attributes
     device = best_device()
+    faces = load_faces(replace(began, kind="vae", hold=()), out)  # pictures alone: no degrees, no attributes
+    faces = resident(faces, device)
     model.network.to(device).requires_grad_(False)
     lesson = kind(model, faces, out, settings, device)
     state = new_state(lesson, settings)
@@ -139,7 +160,7 @@ def begin(settings: Settings, kind: type[Lesson]) -> tuple[SmileModel, Path, Set
     """The model, the folder of the run that results, made or found again, and the settings that hold for it."""
     name = kind.NAME
     model = runs.load(settings.run)
-    if (model.folder / f"{name}.safetensors").exists():
+    if name in model.config:
         raise UserError(f"{model.folder}: has its {name} already; --run names another.")
     home = runs.RUNS if model.shipped else model.folder.parent
     out = settings.out or home / f"{model.folder.name}-{name}"
@@ -172,8 +193,7 @@ def new_state(lesson: Lesson, settings: Settings) -> State:
     torch.manual_seed(settings.seed)
     net = lesson.net()
     average = AveragedModel(net, multi_avg_fn=moving_average(settings.ema)).eval()
-    optimizer = torch.optim.AdamW(net.parameters(), settings.lr, betas=(0.9, 0.99), weight_decay=1e-2, fused=True)
-    return State(net, average, optimizer)
+    return State(net, average, lesson.optimizer(net))
 
 
 def training_step(state: State, lesson: Lesson, settings: Settings) -> None:
@@ -202,7 +222,7 @@ def validation_loss(state: State, lesson: Lesson, settings: Settings) -> float:
     kept = evenly(np.flatnonzero(~lesson.faces.train), MOST_VALIDATION)
     generator = torch.Generator().manual_seed(settings.seed)
     parts = np.array_split(kept, -(-len(kept) // 64))
-    losses = [len(some) * lesson.loss(state.average, some, generator).item() for some in parts]
+    losses = [len(some) * lesson.held_out(state.average.module, some, generator).item() for some in parts]
     return sum(losses) / len(kept) if len(kept) else math.nan
 
 
@@ -211,12 +231,10 @@ def told(row: dict[str, float], settings: Settings) -> str:
 
 
 def finish(out: Path, state: State, lesson: Lesson) -> None:
-    """Write the net beside the model: the run is one like any other."""
-    net, name = state.average.module, lesson.NAME
-    tensors, entries = lesson.finish(net)
-    runs.write_tensors(out / f"{name}.safetensors", net.state_dict() | tensors)
-    with whole_file(out / f"{name}.csv") as aside:
+    """Write what was learned beside the model: the run is one like any other."""
+    changed = lesson.keep(state.average.module)
+    with whole_file(out / f"{lesson.NAME}.csv") as aside:
         pd.DataFrame(state.rows).to_csv(aside, index=False)
-    runs.write_config(out, runs.read_config(out) | {"finished": True} | entries)
-    for path in (f"{name}.safetensors", f"{name}.csv"):
+    runs.write_config(out, runs.read_config(out) | {"finished": True} | changed)
+    for path in (lesson.WRITES, f"{lesson.NAME}.csv"):
         print(f"wrote {out / path}")

@@ -1,4 +1,4 @@
-"""What a finished model is given afterwards, by model.prior and model.detail: their training is one."""
+"""What a finished model is given afterwards, by model.prior, model.sharpen and model.detail: their training is one."""
 
 import shutil
 from dataclasses import replace
@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 import model
-from model import detail, pack, prior, runs, supplement, supplementing
+from model import detail, pack, prior, runs, sharpen, supplement, supplementing
 from model.detailing import DetailLesson
 from model.prior_lesson import PriorLesson
+from model.sharpening import SharpenLesson
 from model.supplementing import Lesson, learn
 from model.train import Settings as Train
 from model.training import train
@@ -19,6 +20,7 @@ from shell import UserError
 LESSONS: list[tuple[type[Lesson], type[supplement.Settings]]] = [
     (DetailLesson, detail.Settings),
     (PriorLesson, prior.Settings),
+    (SharpenLesson, sharpen.Settings),
 ]
 
 
@@ -100,18 +102,23 @@ def test_model_train_does_not_go_on_with_it(lesson: type[Lesson], tiny: suppleme
         train(replace(Train(), run=learn(tiny, lesson), resume=True))
 
 
-def test_a_model_can_have_both_and_gives_them_away_packed(
-    lesson: type[Lesson], tiny: supplement.Settings, tmp_path: Path
+@pytest.mark.parametrize(("one", "other"), [(0, 1), (1, 0), (1, 2), (2, 1), (2, 0)])
+def test_a_model_can_learn_one_after_the_other_and_is_given_away_packed(
+    one: int, other: int, drawn_run: Path, tmp_path: Path
 ) -> None:
-    other, settings = next(pair for pair in LESSONS if pair[0] is not lesson)
-    of_both = {name: getattr(tiny, name) for name in ("steps", "batch", "ema", "log_every", "save_every")}
-    one = learn(tiny, lesson)
-    both = model.load(learn(settings(one, tmp_path / "both", **of_both), other))
-    assert both.prior is not None and both.detail is not None
-    assert len({both.hash, model.load(one).hash, model.load(tiny.run).hash}) == 3
+    folders = [drawn_run]
+    for lesson, settings in (LESSONS[one], LESSONS[other]):
+        few = settings(folders[-1], tmp_path / lesson.NAME, steps=12, batch=8, ema=0.5, log_every=2, save_every=4)
+        folders.append(learn(few, lesson))
+    models = [model.load(folder) for folder in folders]
+    assert len({each.hash for each in models}) == 3
+    both = models[-1]
+    assert (both.prior is not None, both.detail is not None) == (1 in (one, other), 0 in (one, other))
     pack.main(pack.Settings(both.folder, tmp_path / "packed"))
     packed = model.load(tmp_path / "packed")
-    assert packed.prior is not None and packed.detail is not None
+    assert [path.name for path in packed.folder.glob("*.safetensors")] == [
+        path.name for path in both.folder.glob("*.safetensors") if path.name != "reader.safetensors"
+    ]
     assert (packed.sample(0.5, 2) - both.sample(0.5, 2)).abs().max() < 0.1
 
 

@@ -1,0 +1,160 @@
+"""The training of `model.sharpen`: the decoder learns to draw what a critic takes for pictures of faces.
+
+A decoder that learns by squared error draws the mean of all faces that share a latent, and a mean is smooth. Here the
+decoder, and it alone, goes on to learn, from two kinds of pictures at once. A reconstruction r of a face x is held to
+
+    1/2 log MSE(r, x) + 1/2 log P(r, x)
+
+P being the MSE of what the critic sees in them, each brought to unit length over its channels (Larsen et al., 2016;
+Zhang et al., 2018). Reconstructions and new faces, half of them as they come and half at a random place of the smile's
+way, are held to what the critic, too, learns: to look like faces with their read-outs of smile, gender, age and race
+(conditional GAN, Mirza and Osindero, 2014; loss and R1 penalty as in StyleGAN2, Karras et al., 2020). With the
+read-outs as a condition it cannot ask of a laughing face to laugh less, though few training faces do.
+
+What is kept lies between the old weights and the learned ones (network interpolation, Wang et al., 2018).
+"""
+
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from model import outcome, runs
+from model.critic import Critic, Distortion
+from model.devices import autocast
+from model.faces import Faces
+from model.runs import SmileModel
+from model.sharpen import Settings
+from model.supplementing import Lesson
+from shell import UserError
+
+BANK = 16_384  # new faces that are drawn from, half of them as they come
+FARTHEST = 4 / 3  # the place of degree 3
+PENALTY = 0.1  # of the critic's slope at real faces
+PENALISED = 8  # every how manieth of them, in each step
+
+
+class Rivals(nn.Module):
+    """Decoder and critic: each has its own part of one loss."""
+
+    def __init__(self, decoder: nn.Module, critic: Critic) -> None:
+        super().__init__()
+        self.decoder, self.critic = decoder, critic
+
+
+class SharpenLesson(Lesson):
+    NAME, WRITES = "sharpen", "model.safetensors"
+    settings: Settings
+
+    @staticmethod
+    def check(settings: Settings) -> None:
+        Lesson.check(settings)
+        if settings.adversarial < 0 or not 0 < settings.share <= 1:
+            asked = f"--adversarial {settings.adversarial} --share {settings.share}"
+            raise UserError(f"{asked}: expected 0 or more, and more than 0 to 1.")
+
+    def __init__(self, model: SmileModel, faces: Faces, out: Path, settings: Settings, device: torch.device) -> None:
+        super().__init__(model, faces, out, settings, device)
+        if model.kind != "cvae" or model.detail is not None:
+            what = "is a run with the detail of another decoder" if model.kind == "cvae" else f"is of kind {model.kind}"
+            raise UserError(f"{model.folder}: {what}; --run names a CVAE that model.detail did not go on with.")
+        self.find_reader()
+        there = runs.load(model.folder, device)  # with its latents on the device
+        self.latent = there.latent
+        self.spread = (self.latent.readout @ self.latent.factor).norm(dim=1)  # (A,) of read-outs over faces
+        z = there.identities(BANK, settings.seed)
+        generator = torch.Generator().manual_seed(settings.seed)
+        places = FARTHEST * (2 * torch.rand(BANK // 2, generator=generator) - 1)
+        self.bank = torch.cat([z[: BANK // 2], there.space.at(z[BANK // 2 :], places.to(device))]).clone()
+
+    def net(self) -> Rivals:
+        decoder = deepcopy(self.model.network.decoder).requires_grad_(True)
+        critic = Critic(self.model.size, len(self.spread))
+        rivals = Rivals(decoder, critic).to(self.device)
+        return rivals.to(memory_format=torch.channels_last)
+
+    def optimizer(self, net: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.Adam(net.parameters(), self.settings.lr, betas=(0.0, 0.99), fused=True)
+
+    def loss(
+        self, net: nn.Module, where: NDArray[np.intp], generator: torch.Generator, mirrored: Tensor | None = None
+    ) -> Tensor:
+        assert isinstance(net, Rivals)
+        x, z = self._seen(where, generator, mirrored)
+        count = len(x)
+        z = torch.cat([z, self.bank[torch.randint(len(self.bank), (count,), generator=generator).to(self.device)]])
+        y = self._readouts(z)  # (2 B, A)
+        with autocast(self.device):
+            drawn = net.decoder(z)  # (2 B, 3, S, S)
+        distortion, other = Distortion(count, self.device), Distortion(count, self.device)
+        real = distortion(x)
+        fake = torch.cat([distortion(drawn[:count]), other(drawn[count:])])
+
+        with autocast(self.device):
+            said, maps = net.critic(torch.cat([real, fake.detach()]), torch.cat([y[:count], y]))
+        critic = F.softplus(-said[:count]).mean() + F.softplus(said[count:]).mean() + self._penalty(net, real, y)
+
+        net.critic.requires_grad_(False)
+        with autocast(self.device):
+            said, drawn_maps = net.critic(fake, y)
+        net.critic.requires_grad_(True)
+        pairs = zip(maps, drawn_maps, strict=True)
+        seen = torch.stack([_apart(one[:count].detach(), other[:count]) for one, other in pairs]).mean()
+        likeness = 0.5 * (drawn[:count] - x).square().mean().log() + 0.5 * seen.log()
+        return likeness + self.settings.adversarial * F.softplus(-said).mean() + critic
+
+    def _seen(
+        self, where: NDArray[np.intp], generator: torch.Generator, mirrored: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Faces (B, 3, S, S) and their latents (B, Z), as the encoder's noise has it."""
+        x, _ = self.faces.batch(where, self.device, mirrored)
+        x = x.contiguous(memory_format=torch.channels_last)
+        noise = torch.randn(len(x), self.model.dimensions, generator=generator).to(self.device)
+        with torch.no_grad(), autocast(self.device):
+            mean, log_variance = self.model.network.encoder(x)
+        return x, mean + (0.5 * log_variance).exp() * noise
+
+    def _readouts(self, z: Tensor) -> Tensor:
+        """Of smile, gender, age and race, in standard deviations: z (B, Z) -> (B, A)."""
+        return (z - self.latent.mean) @ self.latent.readout.T / self.spread
+
+    def _penalty(self, net: Rivals, real: Tensor, y: Tensor) -> Tensor:
+        """R1, the critic's mean squared slope at real faces (Mescheder et al., 2018)."""
+        some = real[::PENALISED].detach().requires_grad_(True)
+        said, _ = net.critic(some, y[: len(real) : PENALISED])
+        (slope,) = torch.autograd.grad(said.sum(), some, create_graph=True)
+        return 0.5 * PENALTY * slope.square().sum((1, 2, 3)).mean()
+
+    def held_out(self, net: nn.Module, where: NDArray[np.intp], generator: torch.Generator) -> Tensor:
+        """1/2 log MSE of reconstructions: what the critic asks for has no value of its own."""
+        assert isinstance(net, Rivals)
+        x, z = self._seen(where, generator)
+        with autocast(self.device):
+            return 0.5 * (net.decoder(z) - x).square().mean().log()
+
+    def keep(self, net: nn.Module) -> dict[str, object]:
+        """The model with its new decoder; in a refined run with fine detail, read-out and way by what it draws now."""
+        assert isinstance(net, Rivals)
+        model = runs.load(self.model.folder)
+        network = model.network
+        for weight, learned in zip(network.decoder.parameters(), net.decoder.parameters(), strict=True):
+            weight.data.lerp_(learned.to(weight.device), self.settings.share)
+        focus, latent, way = 0.0, model.latent, model.way
+        if self.refined:
+            network, seed = network.to(self.device), self.settings.seed
+            focus, latent, way = outcome.refine(
+                self.out, network, latent, way, self.faces, seed, self.device, model.prior
+            )
+        runs.save_model(self.out, network, latent)
+        if model.prior is not None:
+            runs.save_prior(self.out, model.prior, latent)
+        return {"focus": focus, "way": way}
+
+
+def _apart(one: Tensor, other: Tensor) -> Tensor:
+    """The mean squared distance of maps (B, C, H, W) at unit length over their channels."""
+    return (F.normalize(one.float(), dim=1) - F.normalize(other.float(), dim=1)).square().sum(1).mean()
