@@ -65,7 +65,8 @@ class SharpenLesson(Lesson):
         self.find_reader()
         there = runs.load(model.folder, device)  # with its latents on the device
         self.latent = there.latent
-        self.spread = (self.latent.readout @ self.latent.factor).norm(dim=1)  # (A,) of read-outs over faces
+        over_faces = (self.latent.readout @ self.latent.factor).norm(dim=1)
+        self.spread = over_faces.clamp(min=1e-6)  # (A,) of read-outs; of one that never varies it is 0
         z = there.identities(BANK, settings.seed)
         generator = torch.Generator().manual_seed(settings.seed)
         places = FARTHEST * (2 * torch.rand(BANK // 2, generator=generator) - 1)
