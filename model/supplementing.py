@@ -161,7 +161,7 @@ def begin(settings: Settings, kind: type[Lesson]) -> tuple[SmileModel, Path, Set
     name = kind.NAME
     model = runs.load(settings.run)
     if name in model.config:
-        raise UserError(f"{model.folder}: has its {name} already; --run names another.")
+        raise UserError(f"{model.folder}: model.{name} was at work on it already; --run names another.")
     home = runs.RUNS if model.shipped else model.folder.parent
     out = settings.out or home / f"{model.folder.name}-{name}"
     kind.check(settings)

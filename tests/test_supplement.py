@@ -93,7 +93,7 @@ def test_a_folder_is_replaced_only_by_force_and_only_if_it_is_ours(
 
 
 def test_nothing_is_learned_twice(lesson: type[Lesson], tiny: supplement.Settings) -> None:
-    with pytest.raises(UserError, match=f"has its {lesson.NAME} already"):
+    with pytest.raises(UserError, match=f"model.{lesson.NAME} was at work on it already"):
         learn(replace(tiny, run=learn(tiny, lesson), out=None), lesson)
 
 
