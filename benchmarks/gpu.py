@@ -89,8 +89,10 @@ def training_rate(size: int, compiled: bool, settings: Settings) -> tuple[float,
 
 
 def race(data: Path, cpu_run: Path) -> None:
-    """Train with the settings of `cpu_run`, and by its reader's degrees where it holds them, and see when its best
-    validation loss of the first hour is reached."""
+    """Train with the settings of `cpu_run`, and see when its best validation loss of the first hour is reached.
+
+    Where it holds its smile reader's degrees they are taken from there.
+    """
     from model import runs
     from model.faces import DEGREES, READER
     from model.train import Settings as Training

@@ -53,9 +53,13 @@ class CVAE(nn.Module):
 
     def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """x (B, 3, S, S) in [0, 1], noise (B, Z) ~ N(0, 1) -> recon (B, 3, S, S), z, mu, log_var (B, Z)."""
-        mu, log_var = self.encoder(x)  # (B, Z), (B, Z)
-        z = mu if self.kind == "ae" else mu + (0.5 * log_var).exp() * noise  # (B, Z)
+        z, mu, log_var = self.encode(x, noise)
         return self.decoder(z), z, mu, log_var
+
+    def encode(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x (B, 3, S, S) in [0, 1], noise (B, Z) ~ N(0, 1) -> z ~ q(z|x), mu, log_var (B, Z)."""
+        mu, log_var = self.encoder(x)  # (B, Z), (B, Z)
+        return mu if self.kind == "ae" else mu + (0.5 * log_var).exp() * noise, mu, log_var
 
     def terms(self, x: Tensor, c: Tensor, noise: Tensor, mean: Callable[[Tensor], Tensor] | None = None) -> Terms:
         """The loss on pictures x (B, 3, S, S) with degrees c (B,); an unknown degree is NaN and teaches no smile.

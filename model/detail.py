@@ -23,8 +23,7 @@ def main(settings: Settings) -> None:
     from model.detailing import DetailLesson
     from model.supplementing import learn
 
-    out = shell.typed(learn(settings, DetailLesson))
-    print(f"Run: {out}\nNext: python -m model.sample --smile -3 --run {out}")
+    learn(settings, DetailLesson)
 
 
 if __name__ == "__main__":

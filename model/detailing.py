@@ -11,7 +11,7 @@ from model.supplementing import Lesson
 
 
 class DetailLesson(Lesson):
-    NAME, WRITES = "detail", "detail.safetensors"
+    NAME = "detail"
 
     def net(self) -> Detail:
         return Detail().to(self.device).to(memory_format=torch.channels_last)
@@ -20,11 +20,9 @@ class DetailLesson(Lesson):
         self, net: nn.Module, where: NDArray[np.intp], generator: torch.Generator, mirrored: Tensor | None = None
     ) -> Tensor:
         """The mean square error of what is found, as a share of what finding nothing new gives; see `Detail`."""
-        x, _ = self.faces.batch(where, self.device, mirrored)
-        x = x.contiguous(memory_format=torch.channels_last)
-        noise = torch.randn(len(x), self.model.dimensions, generator=generator).to(self.device)
+        x, z = self.encoded(where, generator, mirrored)
         with torch.no_grad(), autocast(self.device):
-            y = self.model.network(x, noise)[0]
+            y = self.model.network.decoder(z)
         left_out = x - y
         sigma = drawn_levels(len(x), generator).to(self.device)
         noisy = left_out + sigma[:, None, None, None] * torch.randn(x.shape, generator=generator).to(self.device)

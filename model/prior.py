@@ -36,8 +36,7 @@ def main(settings: Settings) -> None:
     from model.prior_lesson import PriorLesson
     from model.supplementing import learn
 
-    out = shell.typed(learn(settings, PriorLesson))
-    print(f"Run: {out}\nNext: python -m model.sample --smile -3 --run {out}")
+    learn(settings, PriorLesson)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ ENCODED = 256  # faces at a time
 class PriorLesson(Lesson):
     """The encoder does not change, so faces and their mirror images are encoded once: 4 KB each of 256 dimensions."""
 
-    NAME, WRITES = "prior", "prior.safetensors"
+    NAME = "prior"
     settings: Settings
 
     @staticmethod

@@ -36,8 +36,7 @@ def main(settings: Settings) -> None:
     from model.sharpening import SharpenLesson
     from model.supplementing import learn
 
-    out = shell.typed(learn(settings, SharpenLesson))
-    print(f"Run: {out}\nNext: python -m model.sample --smile -3 --run {out}")
+    learn(settings, SharpenLesson)
 
 
 if __name__ == "__main__":

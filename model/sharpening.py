@@ -30,10 +30,11 @@ from model.faces import Faces
 from model.runs import SmileModel
 from model.sharpen import Settings
 from model.supplementing import Lesson
+from model.way import place
 from shell import UserError
 
 BANK = 16_384  # new faces that are drawn from, half of them as they come
-FARTHEST = 4 / 3  # the place of degree 3
+FARTHEST = place(torch.tensor(3.0)).item()  # on the way
 PENALTY = 0.1  # of the critic's slope at real faces
 PENALISED = 8  # every how manieth of them, in each step
 
@@ -47,7 +48,7 @@ class Rivals(nn.Module):
 
 
 class SharpenLesson(Lesson):
-    NAME, WRITES = "sharpen", "model.safetensors"
+    NAME = "sharpen"
     settings: Settings
 
     @staticmethod
@@ -63,14 +64,17 @@ class SharpenLesson(Lesson):
             what = "is a run with the detail of another decoder" if model.kind == "cvae" else f"is of kind {model.kind}"
             raise UserError(f"{model.folder}: {what}; --run names a CVAE that model.detail did not go on with.")
         self.find_reader()
-        there = runs.load(model.folder, device)  # with its latents on the device
-        self.latent = there.latent
+        self.latent = model.latent
         over_faces = (self.latent.readout @ self.latent.factor).norm(dim=1)
         self.spread = over_faces.clamp(min=1e-6)  # (A,) of read-outs; of one that never varies it is 0
-        z = there.identities(BANK, settings.seed)
+        z = model.identities(BANK, settings.seed)
         generator = torch.Generator().manual_seed(settings.seed)
         places = FARTHEST * (2 * torch.rand(BANK // 2, generator=generator) - 1)
-        self.bank = torch.cat([z[: BANK // 2], there.space.at(z[BANK // 2 :], places.to(device))]).clone()
+        self.bank = torch.cat([z[: BANK // 2], model.space.at(z[BANK // 2 :], places.to(device))]).clone()
+
+    @property
+    def file(self) -> Path:
+        return self.out / "model.safetensors"
 
     def net(self) -> Rivals:
         decoder = deepcopy(self.model.network.decoder).requires_grad_(True)
@@ -85,7 +89,7 @@ class SharpenLesson(Lesson):
         self, net: nn.Module, where: NDArray[np.intp], generator: torch.Generator, mirrored: Tensor | None = None
     ) -> Tensor:
         assert isinstance(net, Rivals)
-        x, z = self._seen(where, generator, mirrored)
+        x, z = self.encoded(where, generator, mirrored)
         count = len(x)
         z = torch.cat([z, self.bank[torch.randint(len(self.bank), (count,), generator=generator).to(self.device)]])
         y = self._readouts(z)  # (2 B, A)
@@ -108,17 +112,6 @@ class SharpenLesson(Lesson):
         likeness = 0.5 * (drawn[:count] - x).square().mean().log() + 0.5 * seen.log()
         return likeness + self.settings.adversarial * F.softplus(-said).mean() + critic
 
-    def _seen(
-        self, where: NDArray[np.intp], generator: torch.Generator, mirrored: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Faces (B, 3, S, S) and their latents (B, Z), as the encoder's noise has it."""
-        x, _ = self.faces.batch(where, self.device, mirrored)
-        x = x.contiguous(memory_format=torch.channels_last)
-        noise = torch.randn(len(x), self.model.dimensions, generator=generator).to(self.device)
-        with torch.no_grad(), autocast(self.device):
-            mean, log_variance = self.model.network.encoder(x)
-        return x, mean + (0.5 * log_variance).exp() * noise
-
     def _readouts(self, z: Tensor) -> Tensor:
         """Of smile, gender, age and race, in standard deviations: z (B, Z) -> (B, A)."""
         return (z - self.latent.mean) @ self.latent.readout.T / self.spread
@@ -133,14 +126,14 @@ class SharpenLesson(Lesson):
     def held_out(self, net: nn.Module, where: NDArray[np.intp], generator: torch.Generator) -> Tensor:
         """1/2 log MSE of reconstructions: what the critic asks for has no value of its own."""
         assert isinstance(net, Rivals)
-        x, z = self._seen(where, generator)
+        x, z = self.encoded(where, generator)
         with autocast(self.device):
             return 0.5 * (net.decoder(z) - x).square().mean().log()
 
     def keep(self, net: nn.Module) -> dict[str, object]:
         """The model with its new decoder; in a refined run with fine detail, read-out and way by what it draws now."""
         assert isinstance(net, Rivals)
-        model = runs.load(self.model.folder)
+        model = runs.load(self.model.folder)  # as it was, and on the processor, where degrees are fitted
         network = model.network
         for weight, learned in zip(network.decoder.parameters(), net.decoder.parameters(), strict=True):
             weight.data.lerp_(learned.to(weight.device), self.settings.share)

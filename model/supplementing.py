@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from data import open_set
 from model import opening, runs
-from model.devices import best_device
+from model.devices import autocast, best_device
 from model.faces import Faces, evenly, load_faces, resident
 from model.runs import SmileModel
 from model.state import Checkpoint, moving_average
@@ -34,8 +34,6 @@ class Lesson(ABC):
 
     NAME: ClassVar[str]
     """Of the command, and of what it writes beside the net: NAME.csv, the config's NAME."""
-    WRITES: ClassVar[str]
-    """The file of the net."""
 
     def __init__(self, model: SmileModel, faces: Faces, out: Path, settings: Any, device: torch.device) -> None:
         self.model, self.faces, self.out, self.settings, self.device = model, faces, out, settings, device
@@ -71,10 +69,25 @@ class Lesson(ABC):
         """What is told of the net, averaged, by faces that train nothing: its loss, but for where that says little."""
         return self.loss(net, where, generator)
 
+    @property
+    def file(self) -> Path:
+        """What `keep` writes."""
+        return self.out / f"{self.NAME}.safetensors"
+
     def keep(self, net: nn.Module) -> dict[str, object]:
         """Write what was learned into the run, beside the model; returns what changes in its config."""
-        runs.write_tensors(self.out / self.WRITES, net.state_dict())
+        runs.write_tensors(self.file, net.state_dict())
         return {}
+
+    def encoded(
+        self, where: NDArray[np.intp], generator: torch.Generator, mirrored: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The faces `where` (B, 3, S, S), and latents (B, Z) that the encoder draws of them."""
+        x, _ = self.faces.batch(where, self.device, mirrored)
+        noise = torch.randn(len(x), self.model.dimensions, generator=generator).to(self.device)
+        with torch.no_grad(), autocast(self.device):
+            z, _, _ = self.model.network.encode(x, noise)
+        return x, z
 
     @property
     def refined(self) -> bool:
@@ -117,12 +130,12 @@ def learn(settings: Settings, kind: type[Lesson]) -> Path:
     KeyboardInterrupt
         Ctrl-C or SIGTERM came; the run is saved.
     """
-    model, out, settings = begin(settings, kind)
-    began = opening.settings_of(model.config)
     device = best_device()
+    model, out, settings = begin(settings, kind, device)
+    began = opening.settings_of(model.config)
     faces = load_faces(replace(began, kind="vae", hold=()), out)  # pictures alone: no degrees, no attributes
     faces = resident(faces, device)
-    model.network.to(device).requires_grad_(False)
+    model.network.requires_grad_(False)
     lesson = kind(model, faces, out, settings, device)
     state = new_state(lesson, settings)
     if (out / State.FILE).exists():
@@ -156,10 +169,10 @@ def learn(settings: Settings, kind: type[Lesson]) -> Path:
     return out
 
 
-def begin(settings: Settings, kind: type[Lesson]) -> tuple[SmileModel, Path, Settings]:
+def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple[SmileModel, Path, Settings]:
     """The model, the folder of the run that results, made or found again, and the settings that hold for it."""
     name = kind.NAME
-    model = runs.load(settings.run)
+    model = runs.load(settings.run, device)
     if name in model.config:
         raise UserError(f"{model.folder}: model.{name} was at work on it already; --run names another.")
     home = runs.RUNS if model.shipped else model.folder.parent
@@ -236,5 +249,6 @@ def finish(out: Path, state: State, lesson: Lesson) -> None:
     with whole_file(out / f"{lesson.NAME}.csv") as aside:
         pd.DataFrame(state.rows).to_csv(aside, index=False)
     runs.write_config(out, runs.read_config(out) | {"finished": True} | changed)
-    for path in (lesson.WRITES, f"{lesson.NAME}.csv"):
-        print(f"wrote {out / path}")
+    for path in (lesson.file, out / f"{lesson.NAME}.csv"):
+        print(f"wrote {path}")
+    print(f"Run: {typed(out)}\nNext: python -m model.sample --smile -3 --run {typed(out)}")

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from model import runs, sharpening, supplementing
+from model import opening, runs, sharpening
 from model.critic import Critic, Distortion
 from model.detail import Settings as DetailSettings
 from model.detailing import DetailLesson
+from model.faces import load_faces
 from model.prior import Settings as PriorSettings
 from model.prior_lesson import PriorLesson
 from model.sharpen import Settings
@@ -30,7 +31,7 @@ def settings(drawn_run: Path, tmp_path: Path) -> Settings:
 @pytest.fixture
 def lesson(settings: Settings) -> SharpenLesson:
     model = runs.load(settings.run)
-    faces = supplementing.load_faces(supplementing.opening.settings_of(model.config), settings.run)  # type: ignore[arg-type]
+    faces = load_faces(opening.settings_of(model.config), settings.run)  # type: ignore[arg-type]
     return SharpenLesson(model, faces, settings.run, settings, CPU)  # type: ignore[arg-type]
 
 
@@ -87,18 +88,19 @@ def test_the_penalty_is_half_the_mean_squared_slope(lesson: SharpenLesson) -> No
     assert found.item() == pytest.approx(sharpening.PENALTY * 0.5 * 9 * 3 * 16 * 16)
 
 
-def test_the_critic_never_pulls_through_its_own_part_of_the_loss(lesson: SharpenLesson) -> None:
+def test_the_critic_never_pulls_through_its_own_part_of_the_loss(
+    lesson: SharpenLesson, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With `adversarial` 0 the critic's loss leaves the decoder alone: its gradient is that of the likeness."""
     net = lesson.net()
     where = lesson.faces.everyone[:8]
+    lesson.settings = replace(lesson.settings, adversarial=0.0)
     grads = []
     for penalty in (0.0, 100.0):
-        lesson.settings = replace(lesson.settings, adversarial=0.0)
-        sharpening_penalty, sharpening.PENALTY = sharpening.PENALTY, penalty
+        monkeypatch.setattr(sharpening, "PENALTY", penalty)
         torch.manual_seed(0)
         net.zero_grad()
         lesson.loss(net, where, torch.Generator().manual_seed(0)).backward()
-        sharpening.PENALTY = sharpening_penalty
         grads.append([p.grad.clone() for p in net.decoder.parameters() if p.grad is not None])
         assert all(p.grad is not None for p in net.critic.parameters())
     for a, b in zip(*grads, strict=True):
@@ -144,6 +146,6 @@ def test_validation_tells_the_error_of_reconstructions(lesson: SharpenLesson) ->
     net = lesson.net()
     where = np.arange(8)
     told = lesson.held_out(net, where, torch.Generator().manual_seed(1)).item()
-    x, z = lesson._seen(where, torch.Generator().manual_seed(1))
+    x, z = lesson.encoded(where, torch.Generator().manual_seed(1))
     mse = (lesson.model.network.decoder(z) - x).square().mean().item()
     assert told == pytest.approx(0.5 * np.log(mse), rel=1e-3)
