@@ -222,12 +222,13 @@ def judged_samples(bench: Bench) -> tuple[dict[float, Judged], Floats]:
     As many faces as there are real ones at the degrees of `REALISM`, fewer at the others.
     """
     most = len(bench.real.energy)
-    z = bench.model.identities(max(most, bench.identities), bench.seed)
+    people = bench.model.people(max(most, bench.identities), bench.seed)
     faces: dict[float, Judged] = {}
     read: dict[float, Floats] = {}
     for c in progress(sorted({*DEGREES, *SWEEP}), "judging", unit="degree"):
         count = most if c in REALISM else min(most, MOST_SPREAD) if c in DEGREES else 0
-        pictures = to_uint8(bench.model.picture(bench.model.at(z[: max(count, bench.identities)], c)).cpu())
+        z = bench.model.latents(people[: max(count, bench.identities)], c)
+        pictures = to_uint8(bench.model.picture(z).cpu())
         if count:
             faces[c] = judge(bench.judges, pictures)
             read[c] = faces[c].smile

@@ -39,9 +39,19 @@ class Latent:
         """Z."""
         return len(self.mean)
 
-    def draw(self, noise: Tensor) -> Tensor:
-        """noise (N, Z) ~ N(0, 1) -> z (N, Z) ~ N(m, S)."""
-        return self.mean + noise @ self.factor.T
+    @property
+    def smiles(self) -> tuple[float, float]:
+        """Mean and standard deviation of the smile's read-out over faces."""
+        return self.offset[0].item(), (self.readout[0] @ self.factor).norm().item()
+
+    def people(self, noise: Tensor, truncation: float = 1.0) -> Tensor:
+        """noise (N, Z) ~ N(0, 1) -> (N, Z), a person each: what `draw` makes faces of."""
+        return truncation * noise
+
+    def draw(self, people: Tensor, smile: Tensor | float | None = None) -> Tensor:
+        """People (N, Z) ~ N(0, 1) -> z (N, Z) ~ N(m, S), or at the smile read-out `smile`, a number or (N,)."""
+        z = self.mean + people @ self.factor.T
+        return z if smile is None else self.at(z, smile)
 
     def whitened(self, z: Tensor) -> Tensor:
         """z (N, Z) -> the noise (N, Z) that `draw` makes it of: over faces of mean 0 and covariance I."""

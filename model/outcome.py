@@ -13,7 +13,7 @@ from model import pictures, runs
 from model.cvae import CVAE
 from model.devices import autocast
 from model.faces import READER, Faces, evenly
-from model.flow import Flow, Velocity
+from model.flow import Flow
 from model.focus import focus_amount, focused
 from model.latent import Latent, fit_latent, with_readout
 from model.reader import Floats, Student, read_drawn
@@ -23,7 +23,7 @@ from shell import whole_file
 
 PER_DIMENSION = 32  # faces that are drawn to fit the smile's read-out, for each latent dimension
 ALONG = 256  # faces that are drawn at each place to see how the smile rises
-PLACES = np.linspace(-1, 1, 41)  # on the line
+PLACES = np.linspace(-1, 1, 41)  # where that is seen
 COMPARED = 1024  # faces whose detail is compared with what is drawn of them
 FOLLOWED = 512  # faces whose spread in the latent space is followed
 SHOWN = 32  # faces whose reconstructions are followed
@@ -60,27 +60,24 @@ def refine(
     faces: Faces,
     seed: int,
     device: torch.device,
-    prior: Velocity | None = None,
 ) -> tuple[float, Latent, tuple[float, ...]]:
-    """What fits degrees to the faces that the decoder draws: focus, and what `refit` gives."""
-    return find_focus(network, faces, device), *refit(run, network, latent, way, seed, device, prior)
+    """What fits degrees to the faces that the decoder draws: focus, latent space and way.
+
+    Where the run has no smile reader the latter two stay as they were.
+    """
+    focus, student = find_focus(network, faces, device), reader_of(run)
+    if student is None:
+        return focus, latent, tuple(way)
+    return focus, *fit_degrees(latent, network, student, seed, device)
 
 
-def refit(
-    run: Path,
-    network: CVAE,
-    latent: Latent,
-    way: Sequence[float],
-    seed: int,
-    device: torch.device,
-    prior: Velocity | None = None,
-) -> tuple[Latent, tuple[float, ...]]:
-    """`fit_degrees` by the run's smile reader; where it has none, latent space and way as they were."""
+def reader_of(run: Path) -> Student | None:
+    """The run's smile reader, if it has one."""
     if not (run / READER).exists():
-        return latent, tuple(way)
+        return None
     student = Student()
     student.load_state_dict(load_file(run / READER))
-    return fit_degrees(latent, network, student.eval(), seed, device, prior)
+    return student.eval()
 
 
 @torch.inference_mode()
@@ -92,38 +89,26 @@ def find_focus(network: CVAE, faces: Faces, device: torch.device) -> float:
 
 
 def fit_degrees(
-    latent: Latent,
-    network: CVAE,
-    student: Student,
-    seed: int,
-    device: torch.device,
-    prior: Velocity | None = None,
+    latent: Latent, network: CVAE, student: Student, seed: int, device: torch.device
 ) -> tuple[Latent, tuple[float, ...]]:
     """The latent space with its smile as the run's smile reader sees it in faces that are drawn, and the way in it."""
-    z = draw_latents(latent if prior is None else Flow(prior, latent), PER_DIMENSION * len(latent.mean), seed)
+    z = latent.draw(new_people(latent, PER_DIMENSION * len(latent.mean), seed))
     latent = with_readout(latent, z, read_decoded(network, student, z, device))
-    return latent, find_way(latent, network, student, seed, device, prior)
+    return latent, find_way(latent, network, student, seed, device)
 
 
 def find_way(
-    latent: Latent,
-    network: CVAE,
-    student: Student,
-    seed: int,
-    device: torch.device,
-    prior: Velocity | None = None,
+    space: Latent | Flow, network: CVAE, student: Student, seed: int, device: torch.device
 ) -> tuple[float, ...]:
-    """The places of degrees on the line, such that the smile that the reader sees in drawn faces rises evenly."""
-    space = latent if prior is None else Flow(prior, latent)
-    z = draw_latents(space, ALONG, seed)
-    seen = [read_decoded(network, student, space.at(z, float(at)), device).mean().item() for at in PLACES]
-    deviation = (latent.readout[0] @ latent.factor).norm().item()
-    return even_way(PLACES, np.array(seen), latent.offset[0].item(), deviation)
+    """The places of degrees, such that the smile that the reader sees in faces drawn there rises evenly."""
+    people = new_people(space, ALONG, seed)
+    seen = [read_decoded(network, student, space.draw(people, float(at)), device).mean().item() for at in PLACES]
+    return even_way(PLACES, np.array(seen), *space.smiles)
 
 
-def draw_latents(space: Latent | Flow, count: int, seed: int) -> Tensor:
-    """`count` latents of faces that nobody has, (count, Z)."""
-    return space.draw(torch.randn(count, space.dimensions, generator=torch.Generator().manual_seed(seed)))
+def new_people(space: Latent | Flow, count: int, seed: int) -> Tensor:
+    """`count` people who do not exist, one a row."""
+    return space.people(torch.randn(count, space.dimensions, generator=torch.Generator().manual_seed(seed)))
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""The training of `model.flow`: which way from the latents of training faces to noise, and back."""
+"""The training of `model.flow`: which way from noise to the latents of training faces of which something is known."""
 
 from pathlib import Path
 
@@ -9,14 +9,16 @@ from torch import Tensor, nn
 
 from model import outcome, runs
 from model.devices import autocast
-from model.faces import Faces
-from model.flow import Velocity, drawn_times
+from model.faces import Faces, evenly
+from model.flow import Flow, Velocity, drawn_times
 from model.prior import Settings
 from model.runs import SmileModel
 from model.supplementing import Lesson
+from model.way import STRAIGHT
 from shell import UserError, progress
 
 ENCODED = 256  # faces at a time
+BANK = 2048  # faces whose read-outs new people have
 
 
 class PriorLesson(Lesson):
@@ -34,29 +36,50 @@ class PriorLesson(Lesson):
 
     def __init__(self, model: SmileModel, faces: Faces, out: Path, settings: Settings, device: torch.device) -> None:
         super().__init__(model, faces, out, settings, device)
-        self.find_reader()
+        self.student = self.find_reader()
         parts = np.array_split(np.arange(len(faces.names)), -(-len(faces.names) // ENCODED))
         found = [self._encoded(some) for some in progress(parts, "latents", unit="batch")]
-        mean, deviation = (torch.cat(half, 1) for half in zip(*found, strict=True))
+        mean, deviation, known = (torch.cat(part, 1) for part in zip(*found, strict=True))
         self.mean, self.deviation = mean.to(device), deviation.to(device)  # (2, N, Z), mirrored the second
+        self.known = known.to(device)  # (2, N, A)
 
-    @torch.inference_mode()
-    def _encoded(self, where: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
+    @torch.no_grad()
+    def _encoded(self, where: NDArray[np.intp]) -> tuple[Tensor, Tensor, Tensor]:
+        """Of faces and their mirror images: mean and deviation (2, B, Z) that the encoder gives, `_known` (2, B, A)."""
         both = []
         for mirrored in (False, True):
             x, _ = self.faces.batch(where, self.device, torch.full((len(where),), mirrored))
             with autocast(self.device):
-                both.append(self.model.network.encoder(x))
-        mean, log_variance = (torch.stack(two).float() for two in zip(*both, strict=True))
-        return mean, (0.5 * log_variance).exp()
+                mean, log_variance = (half.float() for half in self.model.network.encoder(x))
+            both.append((mean, (0.5 * log_variance).exp(), self._known(mean)))
+        mean, deviation, known = (torch.stack(two) for two in zip(*both, strict=True))
+        return mean, deviation, known
+
+    def _known(self, z: Tensor) -> Tensor:
+        """z (N, Z) -> (N, A): the smile that the reader sees in it, and the read-outs of all else that is held."""
+        latent = self.model.latent
+        if self.student is None:
+            return z[:, :0]
+        smile = outcome.read_decoded(self.model.network, self.student, z, self.device)
+        return torch.cat([smile[:, None].to(z), (z - latent.mean) @ latent.readout[1:].T], 1)
 
     def net(self) -> Velocity:
-        return Velocity(self.model.dimensions, self.settings.width, self.settings.dropout).to(self.device)
+        everyone = torch.from_numpy(self.faces.everyone)
+        people = self.known[0, torch.from_numpy(evenly(self.faces.everyone, BANK))]
+        x, known = self.model.latent.whitened(self.mean[0, everyone]), self.known[0, everyone]
+        smile = torch.zeros(self.model.dimensions)
+        if known.shape[1]:
+            c = (known[:, 0] - people[:, 0].mean()) / people[:, 0].std(correction=0).clamp(min=1e-6)
+            smile = (x * c[:, None]).mean(0)
+        order = torch.randperm(len(people), generator=torch.Generator().manual_seed(self.settings.seed))
+        net = Velocity(self.settings.width, people[order.to(people.device)], smile, self.settings.dropout)
+        return net.to(self.device)
 
     def loss(
         self, net: nn.Module, where: NDArray[np.intp], generator: torch.Generator, mirrored: Tensor | None = None
     ) -> Tensor:
         """The mean square error of the velocity: what a net that knows but the Gaussian has, is 1."""
+        assert isinstance(net, Velocity)
         side = torch.zeros(len(where), dtype=torch.long) if mirrored is None else mirrored.long()
         at = side, torch.from_numpy(where)
         chance, noise = (torch.randn(len(where), self.model.dimensions, generator=generator) for _ in range(2))
@@ -65,16 +88,16 @@ class PriorLesson(Lesson):
         t = drawn_times(len(x), generator).to(self.device)
         cos, sin = t.cos()[:, None], t.sin()[:, None]
         with autocast(self.device):
-            found = net(x * cos + noise * sin, t)
+            found = net(x * cos + noise * sin, t, net.standard(self.known[at]))
         return (found - (noise * cos - x * sin)).square().mean()
 
     def keep(self, net: nn.Module) -> dict[str, object]:
-        """The net; in a refined run the smile's read-out and direction and the way, fitted anew to what is drawn."""
+        """The net; in a refined run the way of its degrees, too."""
         assert isinstance(net, Velocity)
-        if not self.refined:
-            return super().keep(net)
-        model = runs.load(self.model.folder)
-        cpu, seed = torch.device("cpu"), self.settings.seed
-        latent, way = outcome.refit(self.out, model.network, model.latent, model.way, seed, cpu, net.cpu())
-        runs.save_prior(self.out, net, latent)
-        return {"way": way}
+        super().keep(net)
+        if not self.refined or self.student is None:
+            return {"drawn_way": STRAIGHT}
+        cpu = torch.device("cpu")
+        model = runs.load(self.model.folder, cpu)
+        flow = Flow(net.to(cpu), model.latent)
+        return {"drawn_way": outcome.find_way(flow, model.network, self.student, self.settings.seed, cpu)}

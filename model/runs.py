@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,12 +22,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from data.images import read_about
 from model.cvae import CVAE
 from model.devices import autocast
 from model.diffusion import Detail, noise_of
-from model.flow import TOGETHER, Flow, Velocity
+from model.flow import Flow, Velocity
 from model.focus import focused
 from model.latent import Latent
 from model.way import BEYOND, STRAIGHT, degree, place
@@ -46,8 +46,9 @@ Net = TypeVar("Net", bound=nn.Module)
 class SmileModel:
     """A trained model. Pictures are (N, 3, S, S) float in [0, 1], latents z (N, Z), degrees a number or (N,).
 
-    Everything is deterministic: z is the encoder's mean, and identity i of a seed is the same face at every degree,
-    whatever the count.
+    Everything is deterministic: z is the encoder's mean, and identity i of a seed is the same person at every degree,
+    whatever the count. New faces are drawn at a degree by `latents`: along a straight line through the latent space, or
+    where `model.prior` was at work, by `model.flow`. Given faces go along the line (`at`, `turned`, `shifted`).
     """
 
     def __init__(
@@ -67,13 +68,15 @@ class SmileModel:
         self.kind: str = config["kind"]
         self.focus: float = config.get("focus", 0.0)
         self.way: tuple[float, ...] = tuple(config.get("way", STRAIGHT))
+        self.drawn_way: tuple[float, ...] = self.way if prior is None else tuple(config.get("drawn_way", STRAIGHT))
 
     @cached_property
     def hash(self) -> str:
-        """12 hex digits of the sha256 of all that decides what is drawn: weights, focus and way. See `name_of`."""
+        """12 hex digits of the sha256 of all that decides what is drawn: weights, focus and ways. See `name_of`."""
         with (self.folder / "model.safetensors").open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
-        digest.update(json.dumps([self.focus, self.way]).encode())
+        ways = [self.way] if self.prior is None else [self.way, self.drawn_way]
+        digest.update(json.dumps([self.focus, *ways]).encode())
         for name in SUPPLEMENTS:
             path = self.folder / f"{name}.safetensors"
             if path.exists():
@@ -140,32 +143,51 @@ class SmileModel:
         return z, self._decode(z, focus=0.0).clamp_(0, 1)
 
     def read(self, z: Tensor) -> Tensor:
-        """z (N, Z) -> the degree of smile that the model sees in it (N,), unclipped."""
+        """z (N, Z) of given faces -> the degree of smile that the model sees in them (N,), unclipped."""
         self._needs_condition("read a smile")
         return degree(self.latent.read(z), self.way)
 
-    def identities(self, count: int, seed: int = 0, truncation: float = 1.0) -> Tensor:
-        """z (count, Z) from the ex-post prior, each with the degree of smile it happens to have.
+    def people(self, count: int, seed: int = 0, truncation: float = 1.0) -> Tensor:
+        """`count` people who do not exist, one a row: what `latents` makes faces of.
 
-        It is N(m, S), or where `model.prior` was at work, what the latents of faces are by `model.flow`.
         A `truncation` below 1 draws them nearer to the mean face: more typical, less diverse (Brock et al., 2019).
         """
         whole = -(-count // DECODED) * DECODED  # products of another size may be summed in another order
         noise = np.random.default_rng(seed).standard_normal((whole, self.dimensions), dtype=np.float32)
-        together = DECODED if self.prior is None else TOGETHER
-        parts = (truncation * torch.from_numpy(noise).to(self.latent.mean.device)).split(together)
-        return torch.cat([self.space.draw(some) for some in parts])[:count]
+        return self.space.people(torch.from_numpy(noise).to(self.latent.mean.device), truncation)[:count]
 
-    def at(self, z: Tensor, smile: float | Tensor, exaggerate: bool = False) -> Tensor:
-        """The faces z (N, Z) at degree `smile`: everything else about them stays.
+    def latents(self, people: Tensor, smile: float | Tensor | None = None, exaggerate: bool = False) -> Tensor:
+        """z (N, Z) of N `people` at degree `smile`, a number or (N,); None: with the smile they happen to have.
 
-        They move along a straight line through the latent space, or along the bent one of `model.flow`, to the place
-        that `model.way` gives the degree. Beyond [-1, 1] the way levels off, for it leads out of the faces there; with
+        Beyond [-1, 1] the way that `model.way` makes for degrees levels off, for it leads out of the faces there; with
         `exaggerate` it goes straight on.
         """
+        if smile is None:
+            return self._drawn(people)
+        self._needs_condition("show a degree of smile")
+        smile = torch.as_tensor(smile, dtype=people.dtype, device=people.device).expand(len(people))
+        return self.placed(people, place(smile, self.drawn_way, None if exaggerate else BEYOND))
+
+    def placed(self, people: Tensor, at: Tensor) -> Tensor:
+        """z (N, Z) of N `people` at places (N,) on the way; past its ends they go along the straight line."""
+        inside = at.clamp(self.drawn_way[0], self.drawn_way[-1])
+        return self.latent.move(self._drawn(people, inside), at - inside)
+
+    def _drawn(self, people: Tensor, at: Tensor | None = None) -> Tensor:
+        """z (N, Z) of N `people`, each as in any company."""
+        more = -len(people) % DECODED  # products of another size may be summed in another order
+        at = None if at is None else F.pad(at, (0, more))
+        return self.space.draw(F.pad(people, (0, 0, 0, more)), at)[: len(people)]
+
+    def identities(self, count: int, seed: int = 0, truncation: float = 1.0) -> Tensor:
+        """z (count, Z) of `people`, each with the degree of smile they happen to have."""
+        return self.latents(self.people(count, seed, truncation))
+
+    def at(self, z: Tensor, smile: float | Tensor) -> Tensor:
+        """Faces z (N, Z) moved along the straight line to degree `smile`: everything else about them stays."""
         self._needs_condition("show a degree of smile")
         smile = torch.as_tensor(smile, dtype=z.dtype, device=z.device)
-        return self.space.at(z, place(smile, self.way, None if exaggerate else BEYOND))
+        return self.latent.at(z, place(smile, self.way))
 
     def turned(self, z: Tensor, smile: float | Tensor) -> Tensor:
         """Given faces z (N, Z) with their smile set to `smile`; the degree that a face has leaves it as it is.
@@ -190,9 +212,8 @@ class SmileModel:
         truncation: float = 1.0,
         exaggerate: bool = False,
     ) -> Tensor:
-        """`count` new faces at degree `smile` (None: as they come) -> (count, 3, S, S); see `identities` and `at`."""
-        z = self.identities(count, seed, truncation)
-        return self.picture(z if smile is None else self.at(z, smile, exaggerate))
+        """`count` new faces at degree `smile` (None: as they come) -> (count, 3, S, S); see `people` and `latents`."""
+        return self.picture(self.latents(self.people(count, seed, truncation), smile, exaggerate))
 
     @torch.inference_mode()
     def edit(self, x: Tensor, *, smile: float | Tensor | None = None, shift: float | Tensor | None = None) -> Tensor:
@@ -261,8 +282,8 @@ def load(run: str | os.PathLike[str] | None = None, device: str | torch.device =
         prior, detail = None, None
         if (path := folder / "prior.safetensors").exists():
             tensors = read_tensors(path, device)
-            latent = replace(latent, **of_latent(tensors))  # the smile's, fitted to the faces that it draws
-            prior = loaded(Velocity(config["latent"], config["prior"]["width"]).to(device), tensors)
+            net = Velocity(config["prior"]["width"], tensors["people"], tensors["smile"])
+            prior = loaded(net.to(device), tensors)
         if (path := folder / "detail.safetensors").exists():
             detail = loaded(Detail().to(device), read_tensors(path, device))
     except (RuntimeError, TypeError, KeyError, ValueError) as error:
@@ -339,12 +360,6 @@ def save_model(folder: Path, network: CVAE, latent: Latent) -> None:
     """Write model.safetensors."""
     tensors = dict(network.state_dict()) | {f"latent.{name}": tensor for name, tensor in vars(latent).items()}
     write_tensors(folder / "model.safetensors", tensors)
-
-
-def save_prior(folder: Path, prior: Velocity, latent: Latent) -> None:
-    """Write prior.safetensors: the net, and what of the latent space is fitted to the faces that it draws."""
-    fitted = {f"latent.{name}": getattr(latent, name) for name in ("readout", "offset", "direction")}
-    write_tensors(folder / "prior.safetensors", prior.state_dict() | fitted)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

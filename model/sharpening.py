@@ -63,14 +63,14 @@ class SharpenLesson(Lesson):
         if model.kind != "cvae" or model.detail is not None:
             what = "is a run with the detail of another decoder" if model.kind == "cvae" else f"is of kind {model.kind}"
             raise UserError(f"{model.folder}: {what}; --run names a CVAE that model.detail did not go on with.")
-        self.find_reader()
+        self.student = self.find_reader() if self.refined else None
         self.latent = model.latent
         over_faces = (self.latent.readout @ self.latent.factor).norm(dim=1)
         self.spread = over_faces.clamp(min=1e-6)  # (A,) of read-outs; of one that never varies it is 0
-        z = model.identities(BANK, settings.seed)
+        people = model.people(BANK, settings.seed).split(BANK // 2)
         generator = torch.Generator().manual_seed(settings.seed)
         places = FARTHEST * (2 * torch.rand(BANK // 2, generator=generator) - 1)
-        self.bank = torch.cat([z[: BANK // 2], model.space.at(z[BANK // 2 :], places.to(device))]).clone()
+        self.bank = torch.cat([model.latents(people[0]), model.placed(people[1], places.to(device))]).clone()
 
     @property
     def file(self) -> Path:
@@ -131,22 +131,20 @@ class SharpenLesson(Lesson):
             return 0.5 * (net.decoder(z) - x).square().mean().log()
 
     def keep(self, net: nn.Module) -> dict[str, object]:
-        """The model with its new decoder; in a refined run with fine detail, read-out and way by what it draws now."""
+        """The model with its new decoder; in a refined run with fine detail, read-out and ways by what it draws now."""
         assert isinstance(net, Rivals)
         model = runs.load(self.model.folder)  # as it was, and on the processor, where degrees are fitted
         network = model.network
         for weight, learned in zip(network.decoder.parameters(), net.decoder.parameters(), strict=True):
             weight.data.lerp_(learned.to(weight.device), self.settings.share)
-        focus, latent, way = 0.0, model.latent, model.way
+        focus, latent, way, drawn_way = 0.0, model.latent, model.way, model.drawn_way
         if self.refined:
             network, seed = network.to(self.device), self.settings.seed
-            focus, latent, way = outcome.refine(
-                self.out, network, latent, way, self.faces, seed, self.device, model.prior
-            )
+            focus, latent, way = outcome.refine(self.out, network, latent, way, self.faces, seed, self.device)
+            if model.prior is not None and self.student is not None:
+                drawn_way = outcome.find_way(model.space, network, self.student, seed, self.device)
         runs.save_model(self.out, network, latent)
-        if model.prior is not None:
-            runs.save_prior(self.out, model.prior, latent)
-        return {"focus": focus, "way": way}
+        return {"focus": focus, "way": way} | ({} if model.prior is None else {"drawn_way": drawn_way})
 
 
 def _apart(one: Tensor, other: Tensor) -> Tensor:

@@ -148,12 +148,12 @@ def draw(
     import numpy as np
 
     most = settings.identities * (1 if judges is None else MOST_DRAWN)
-    z = model.identities(most, settings.seed)
+    people = model.people(most, settings.seed)
     screening = None if judges is None else open_screening(model, judges, asked)
     numbers: list[int] = []
     faces = []
     for first in progress(range(0, most, TOGETHER), "drawing", unit="batch"):
-        for i, person in enumerate(render(model, z[first : first + TOGETHER], asked), start=first):
+        for i, person in enumerate(render(model, people[first : first + TOGETHER], asked), start=first):
             if screening is None or screening.passes(person):
                 numbers.append(i)
                 faces.append(person)
@@ -171,13 +171,13 @@ def told(left_out: "Counter[str]") -> str:
     return ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
 
 
-def render(model: "SmileModel", z: Any, asked: "Floats") -> "Faces":
-    """Identities z (I, Z) at the degrees `asked` (K,) -> (I, K, S, S, 3)."""
+def render(model: "SmileModel", people: Any, asked: "Floats") -> "Faces":
+    """`people` (I, P) at the degrees `asked` (K,) -> (I, K, S, S, 3)."""
     import numpy as np
 
     from model.pictures import to_uint8
 
-    return np.stack([to_uint8(model.picture(model.at(z, float(degree))).cpu()) for degree in asked], 1)
+    return np.stack([to_uint8(model.picture(model.latents(people, float(degree))).cpu()) for degree in asked], 1)
 
 
 def open_screening(model: "SmileModel", judges: "Judges", asked: "Floats") -> "Screening":
@@ -186,9 +186,9 @@ def open_screening(model: "SmileModel", judges: "Judges", asked: "Floats") -> "S
 
     from model.screening import Screening, learn_usual
 
-    z = model.identities(SAMPLES, SAMPLES_SEED)
-    described = [judges.describe(faces) for faces in render(model, z, asked).swapaxes(0, 1)]
-    sterner, happier = (judges.describe(render(model, z, np.array([degree]))[:, 0]) for degree in (-0.5, 0.5))
+    people = model.people(SAMPLES, SAMPLES_SEED)
+    described = [judges.describe(faces) for faces in render(model, people, asked).swapaxes(0, 1)]
+    sterner, happier = (judges.describe(render(model, people, np.array([degree]))[:, 0]) for degree in (-0.5, 0.5))
     return Screening(judges, learn_usual(np.stack(described, 1), sterner, happier), asked)
 
 

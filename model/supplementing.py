@@ -19,9 +19,10 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from data import open_set
-from model import opening, runs
+from model import opening, outcome, runs
 from model.devices import autocast, best_device
 from model.faces import Faces, evenly, load_faces, resident
+from model.reader import Student
 from model.runs import SmileModel
 from model.state import Checkpoint, moving_average
 from model.supplement import Settings
@@ -94,10 +95,11 @@ class Lesson(ABC):
         """Whether degrees were fitted to drawn faces, and are to be again."""
         return self.model.kind == "cvae" and bool(self.model.config.get("refine"))
 
-    def find_reader(self) -> None:
-        """Have the smile reader of a refined run in the new one, before its degrees are fitted anew."""
-        if self.refined:
+    def find_reader(self) -> Student | None:
+        """The smile reader of a CVAE, in the new run, too: taught anew where the model came without it."""
+        if self.model.kind == "cvae":
             load_faces(opening.settings_of(self.model.config), self.out)
+        return outcome.reader_of(self.out)
 
 
 @dataclass
@@ -173,8 +175,6 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
     """The model, the folder of the run that results, made or found again, and the settings that hold for it."""
     name = kind.NAME
     model = runs.load(settings.run, device)
-    if name in model.config:
-        raise UserError(f"{model.folder}: model.{name} was at work on it already; --run names another.")
     home = runs.RUNS if model.shipped else model.folder.parent
     out = settings.out or home / f"{model.folder.name}-{name}"
     kind.check(settings)
@@ -195,6 +195,8 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
     if out.exists():
         shutil.rmtree(out)
     about = asdict(settings) | {"run": str(model.folder), "model": model.hash}
+    if name in model.config:
+        about["before"] = model.config[name]
     runs.write_config(out, model.config | {"finished": False, "run": str(out), "command": name, name: about})
     for path in model.folder.iterdir():
         if path.suffix in (".safetensors", ".csv") or path.name in ("judges.json", "LICENCE"):

@@ -47,14 +47,14 @@ def face(model: SmileModel, seed: int, identity: int, smile: float) -> Picture:
     UserError
         The model has no condition.
     """
-    z = model.identities(identity + 1, seed)[-1:]
-    picture: Picture = pictures.to_uint8(model.picture(model.at(z, smile)))[0]
+    z = model.latents(model.people(identity + 1, seed)[-1:], smile)
+    picture: Picture = pictures.to_uint8(model.picture(z))[0]
     return picture
 
 
 def wall(model: SmileModel, seed: int, smile: float) -> Picture:
     """The first 64 faces of `seed` at a degree in one picture -> (8 S, 8 S, 3)."""
-    z = model.at(model.identities(IDENTITIES, seed), smile)
+    z = model.latents(model.people(IDENTITIES, seed), smile)
     faces = pictures.to_uint8(model.decode(z))  # (64, S, S, 3)
     side = WALL * model.size
     return faces.reshape(WALL, WALL, model.size, model.size, 3).swapaxes(1, 2).reshape(side, side, 3)

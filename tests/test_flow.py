@@ -1,4 +1,4 @@
-"""Latents that are faces: exact where theory has the answer, one person at every degree, degrees fitted anew."""
+"""Latents that are faces: exact where theory has the answer, one person at every degree, degrees in even steps."""
 
 import shutil
 from dataclasses import replace
@@ -9,12 +9,16 @@ import torch
 from torch import Tensor
 
 from model import flow as flow_module
-from model import runs
+from model import outcome, runs
+from model.faces import load_faces
 from model.flow import Flow, Velocity, drawn_times
 from model.latent import Latent, fit_latent
+from model.opening import settings_of
 from model.prior import Settings
 from model.prior_lesson import PriorLesson
 from model.supplementing import learn
+from model.training import train
+from model.way import STRAIGHT, place
 from shell import UserError
 
 Z = 6
@@ -38,7 +42,7 @@ def noise() -> Tensor:
 class TwoKinds(Velocity):
     """Knows exactly what faces are: two Gaussians around +-KIND in the last dimension, in the others one."""
 
-    def forward(self, u: Tensor, t: Tensor) -> Tensor:
+    def forward(self, u: Tensor, t: Tensor, y: Tensor) -> Tensor:
         v = torch.zeros_like(u)
         cos, sin, last = t.cos(), t.sin().clamp(min=1e-3), u[:, -1]
         variance = WITHIN**2 * cos**2 + sin**2
@@ -48,20 +52,28 @@ class TwoKinds(Velocity):
         return v
 
 
+def unconditional(net: type[Velocity], latent: Latent) -> Flow:
+    return Flow(net(8, torch.empty(5, 0), torch.zeros(Z)).requires_grad_(False), latent)
+
+
+def of_faces_known(latent: Latent, net: type[Velocity] = Velocity) -> Flow:
+    """Of 100 training faces two things are known; the smile goes with the first and the second dimension of x."""
+    people = torch.randn(100, 2, generator=torch.Generator().manual_seed(2)) * torch.tensor([0.4, 10.0]) + 0.3
+    smile = torch.tensor([0.6, -0.5] + [0.0] * (Z - 2))
+    return Flow(net(8, people, smile).requires_grad_(False), latent)
+
+
 @pytest.fixture
 def fine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow_module, "STEPS", 64)
+    monkeypatch.setattr(flow_module, "STEPS", 32)
 
 
 # ---- the flow
 
 
-def test_untaught_it_draws_and_moves_as_the_gaussian_does(latent: Latent, noise: Tensor) -> None:
-    flow = Flow(Velocity(Z, 8).eval().requires_grad_(False), latent)
-    z = flow.draw(noise)
-    torch.testing.assert_close(latent.whitened(z), noise, rtol=0.01, atol=0.02)
-    moved = latent.at(z, 0.7)
-    torch.testing.assert_close(latent.whitened(flow.at(z, 0.7)), latent.whitened(moved), rtol=0.01, atol=0.02)
+def test_untaught_it_draws_as_the_gaussian_does(latent: Latent, noise: Tensor) -> None:
+    flow = unconditional(Velocity, latent)
+    torch.testing.assert_close(flow.draw(flow.people(noise)), latent.draw(noise), rtol=0.01, atol=0.02)
 
 
 def drawn_by_theory(noise: Tensor) -> Tensor:
@@ -73,45 +85,64 @@ def drawn_by_theory(noise: Tensor) -> Tensor:
 
 @pytest.mark.usefixtures("fine")
 def test_noise_becomes_the_face_that_theory_says(latent: Latent, noise: Tensor) -> None:
-    x = latent.whitened(Flow(TwoKinds(Z, 8), latent).draw(noise))
+    flow = unconditional(TwoKinds, latent)
+    x = latent.whitened(flow.draw(flow.people(noise)))
     torch.testing.assert_close(x[:, -1], drawn_by_theory(noise[:, -1]), atol=0.005, rtol=0)
     torch.testing.assert_close(x[:, :-1], noise[:, :-1], atol=1e-4, rtol=0)
 
 
 def test_a_few_steps_come_near_it(latent: Latent, noise: Tensor) -> None:
-    x = latent.whitened(Flow(TwoKinds(Z, 8), latent).draw(noise))
+    flow = unconditional(TwoKinds, latent)
+    x = latent.whitened(flow.draw(flow.people(noise)))
     assert (x[:, -1] - drawn_by_theory(noise[:, -1])).square().mean().sqrt() < 0.1
 
 
-@pytest.mark.parametrize("net", [Velocity, TwoKinds])
-def test_a_face_has_the_smile_that_is_asked_for_and_keeps_the_other_readouts(
-    net: type[Velocity], latent: Latent, noise: Tensor
-) -> None:
-    flow = Flow(net(Z, 8).requires_grad_(False), latent)
-    z = flow.draw(noise)
-    degrees = torch.linspace(-1, 1, len(z))
-    moved = flow.at(z, degrees)
-    torch.testing.assert_close(latent.read(moved), degrees, atol=1e-3, rtol=0)
-    torch.testing.assert_close((moved - z) @ latent.readout[1], torch.zeros(len(z)), atol=1e-3, rtol=0)
+def test_what_goes_with_the_smile_is_as_asked_and_all_else_stays(latent: Latent, noise: Tensor) -> None:
+    """Untaught: where nothing else is learned, nothing else changes."""
+    flow = of_faces_known(latent)
+    people, degrees = flow.people(noise), torch.linspace(-1, 1, len(noise))
+    x = latent.whitened(flow.draw(people, degrees))
+    c = (degrees - flow.net.people[:, 0].mean()) / flow.net.people[:, 0].std(correction=0)
+    w = flow.net.smile
+    torch.testing.assert_close(x @ w / w.norm(), c * w.norm(), atol=1e-4, rtol=0)
+    rest = noise - (noise @ w)[:, None] * w / w.square().sum()
+    torch.testing.assert_close(x - c[:, None] * w, rest, atol=1e-3, rtol=0)
+    own = flow.net.centre[0] + flow.net.scale[0] * people[:, Z]
+    torch.testing.assert_close(flow.draw(people, own), flow.draw(people), atol=1e-5, rtol=0)
 
 
-@pytest.mark.usefixtures("fine")
-def test_a_face_at_its_own_smile_is_itself_and_comes_back_from_others(latent: Latent, noise: Tensor) -> None:
-    flow = Flow(TwoKinds(Z, 8), latent)
-    z = flow.draw(noise)
-    own = latent.read(z)
-    for back in (flow.at(z, own), flow.at(flow.at(z, 0.5), own)):
-        torch.testing.assert_close(latent.whitened(back), latent.whitened(z), atol=0.02, rtol=0.02)
+def test_people_have_what_is_known_of_training_faces(latent: Latent, noise: Tensor) -> None:
+    flow = of_faces_known(latent)
+    many = torch.randn(5000, Z, generator=torch.Generator().manual_seed(3))
+    known = flow.people(many)[:, Z:] * flow.net.scale + flow.net.centre
+    which = torch.cdist(known, flow.net.people, compute_mode="donot_use_mm_for_euclid_dist")
+    assert which.min(1).values.max() < 1e-3  # each is one of the faces
+    chosen = which.argmin(1).bincount(minlength=100)
+    assert chosen.min() > 20 and chosen.max() < 85  # any of them as likely: 50 on average
+    torch.testing.assert_close(flow.people(noise, 0.5), flow.people(noise) / 2)  # untaught, all is linear
+    assert not flow.people(noise, 0.0).any()
 
 
-def test_the_same_faces_at_one_degree_after_the_other_are_as_if_each_were_the_first(
-    latent: Latent, noise: Tensor
-) -> None:
-    net = TwoKinds(Z, 8)
-    flow = Flow(net, latent)
-    z = flow.draw(noise)
-    first = [Flow(net, latent).at(faces, degree) for faces in (z, z[:7]) for degree in (-0.5, 0.5)]
-    assert all(map(torch.equal, first, [flow.at(faces, degree) for faces in (z, z[:7]) for degree in (-0.5, 0.5)]))
+def test_who_it_is_is_decided_before_the_smile_that_is_asked_for(latent: Latent, noise: Tensor) -> None:
+    told: list[tuple[float, Tensor]] = []
+
+    class Asked(Velocity):
+        def forward(self, u: Tensor, t: Tensor, y: Tensor) -> Tensor:
+            told.append((t.item(), y))
+            return torch.zeros_like(u)
+
+    flow = of_faces_known(latent, Asked)
+    people = flow.people(noise)
+    assert all(t > torch.pi / 4 and torch.equal(y, people[:, Z:]) for t, y in told)
+    assert len(told) == 2 * flow_module.STEPS
+    told.clear()
+    mean, deviation = flow.smiles
+    flow.draw(people, mean + 2 * deviation)
+    assert len(told) == 2 * flow_module.STEPS
+    for t, y in told:
+        assert t <= torch.pi / 4 + 1e-6
+        torch.testing.assert_close(y[:, 0], torch.full((len(noise),), 2.0))
+        assert torch.equal(y[:, 1:], people[:, Z + 1 :])
 
 
 def test_it_learns_at_all_times_between_face_and_noise() -> None:
@@ -129,6 +160,13 @@ def settings(drawn_run: Path, tmp_path: Path) -> Settings:
     return replace(quick, run=drawn_run, out=tmp_path / "whole")
 
 
+def lesson_of(settings: Settings) -> PriorLesson:
+    model = runs.load(settings.run)
+    assert settings.run is not None
+    faces = load_faces(settings_of(model.config), settings.run)
+    return PriorLesson(model, faces, settings.run, settings, torch.device("cpu"))
+
+
 @pytest.fixture
 def whole(settings: Settings) -> runs.SmileModel:
     return runs.load(learn(settings, PriorLesson))
@@ -138,9 +176,31 @@ def test_new_faces_change_and_given_ones_do_not(drawn_run: Path, whole: runs.Smi
     plain = runs.load(drawn_run)
     z = plain.identities(3)
     assert not torch.equal(whole.identities(3), z)
+    assert not torch.equal(whole.sample(0.5, 3), plain.sample(0.5, 3))
     assert torch.equal(whole.turned(z, 0.5), plain.turned(z, 0.5)) and torch.equal(whole.decode(z), plain.decode(z))
+    assert torch.equal(whole.at(z, 0.5), plain.at(z, 0.5)) and torch.equal(whole.read(z), plain.read(z))
     assert whole.hash != plain.hash
-    torch.testing.assert_close(whole.read(whole.at(whole.identities(3), 0.5)), torch.full((3,), 0.5), atol=1e-3, rtol=0)
+
+
+def test_what_goes_with_the_smile_is_its_covariance_with_latents(settings: Settings) -> None:
+    lesson = lesson_of(settings)
+    net = lesson.net()
+    x = lesson.model.latent.whitened(lesson.mean[0, lesson.faces.everyone])
+    c = lesson.known[0, lesson.faces.everyone, 0]
+    by_hand = ((c - c.mean())[:, None] * x).mean(0) / c.std(correction=0)
+    torch.testing.assert_close(net.smile, by_hand, atol=0.01, rtol=0)
+    assert 0 < net.smile.norm() <= 1.05  # a correlation
+    assert len(net.people) == len(lesson.faces.everyone)
+    torch.testing.assert_close(net.people.sort(0).values, lesson.known[0, lesson.faces.everyone].sort(0).values)
+
+
+def test_past_the_ends_of_its_way_a_face_goes_along_the_straight_line(whole: runs.SmileModel) -> None:
+    people = whole.people(3)
+    z = whole.latents(people, 1.0)
+    assert torch.equal(whole.latents(people, 1.0, exaggerate=True), z)
+    torch.testing.assert_close(whole.latents(people, 3.0, exaggerate=True), whole.latent.move(z, 2.0))
+    by = place(torch.tensor(3.0)) - 1
+    torch.testing.assert_close(whole.latents(people, 3.0), whole.latent.move(z, by))
 
 
 def test_face_i_of_a_seed_is_the_same_whatever_the_count(whole: runs.SmileModel) -> None:
@@ -152,19 +212,37 @@ def test_truncation_draws_faces_nearer_to_the_mean(whole: runs.SmileModel) -> No
     assert near < 0.5 * far
 
 
-def test_degrees_of_a_refined_run_are_fitted_anew(settings: Settings, tmp_path: Path) -> None:
+def test_degrees_of_a_refined_run_are_in_even_steps(settings: Settings, tmp_path: Path) -> None:
     assert settings.run is not None
     shutil.copytree(settings.run, tmp_path / "refined")
     runs.write_config(tmp_path / "refined", runs.read_config(settings.run) | {"refine": True})
     before = runs.load(tmp_path / "refined")
     after = runs.load(learn(replace(settings, run=tmp_path / "refined"), PriorLesson))
-    assert not torch.equal(after.latent.readout[0], before.latent.readout[0])
-    assert torch.equal(after.latent.readout[1:], before.latent.readout[1:])
-    assert torch.equal(after.latent.factor, before.latent.factor)
+    plain = runs.load(learn(replace(settings, out=tmp_path / "plain"), PriorLesson))
+    assert plain.drawn_way == STRAIGHT
+    student = outcome.reader_of(after.folder)
+    assert student is not None and isinstance(after.space, Flow)
+    assert after.drawn_way == outcome.find_way(after.space, after.network, student, settings.seed, torch.device("cpu"))
+    assert after.way == before.way
     taught_on, kept = (model.folder / "model.safetensors" for model in (before, after))
     assert taught_on.read_bytes() == kept.read_bytes()
-    plain = runs.load(learn(replace(settings, out=tmp_path / "plain"), PriorLesson))
-    assert torch.equal(plain.latent.readout, before.latent.readout)
+    changed = runs.read_config(after.folder) | {"drawn_way": [-0.5, 0.1, 0.5]}
+    first = after.hash
+    runs.write_config(after.folder, changed)
+    other = runs.load(after.folder)
+    assert other.hash != first
+    assert not torch.equal(other.sample(1.0, 2), after.sample(1.0, 2))
+
+
+def test_a_model_without_a_condition_draws_whole_faces_too(drawn_run: Path, tmp_path: Path, settings: Settings) -> None:
+    config = runs.read_config(drawn_run)
+    tiny = replace(settings_of(config), kind="ae", run=tmp_path / "ae", steps=4, save_every=2, log_every=2)
+    plain = runs.load(train(tiny))
+    whole = runs.load(learn(replace(settings, run=plain.folder), PriorLesson))
+    assert whole.prior is not None and whole.prior.people.shape[1] == 0
+    assert not torch.equal(whole.sample(None, 2), plain.sample(None, 2))
+    with pytest.raises(UserError, match="is a run of kind ae"):
+        whole.sample(0.5, 2)
 
 
 def test_a_damaged_file_is_one_sentence(whole: runs.SmileModel) -> None:

@@ -228,7 +228,7 @@ class Toy:
     folder, hash, size, config = Path("runs/toy"), "0123456789ab", 4, {"data": "data/faces"}
     title, licence = "runs/toy", "unknown"
 
-    def identities(self, count: int, seed: int) -> Tensor:
+    def people(self, count: int, seed: int) -> Tensor:
         z = torch.zeros(count, 4)  # angle, kind, follows the degree, degree
         z[:, 0] = torch.from_numpy(np.random.default_rng(seed).uniform(0.2, 0.8, count))
         z[:, 2] = 1.0
@@ -237,7 +237,7 @@ class Toy:
             z[3, 0], z[6, 1] = z[2, 0], 1.0
         return z
 
-    def at(self, z: Tensor, smile: float) -> Tensor:
+    def latents(self, z: Tensor, smile: float) -> Tensor:
         return torch.cat([z[:, :3], z[:, 2:3] * smile], 1)
 
     def picture(self, z: Tensor) -> Tensor:

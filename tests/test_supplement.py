@@ -92,9 +92,12 @@ def test_a_folder_is_replaced_only_by_force_and_only_if_it_is_ours(
     assert (tmp_path / "mine" / "notes.txt").exists()
 
 
-def test_nothing_is_learned_twice(lesson: type[Lesson], tiny: supplement.Settings) -> None:
-    with pytest.raises(UserError, match=f"model.{lesson.NAME} was at work on it already"):
-        learn(replace(tiny, run=learn(tiny, lesson), out=None), lesson)
+def test_what_is_learned_again_is_kept_with_how_it_was_before(lesson: type[Lesson], tiny: supplement.Settings) -> None:
+    first = model.load(learn(tiny, lesson))
+    second = model.load(learn(replace(tiny, run=first.folder, out=None, seed=1), lesson))
+    assert second.hash != first.hash
+    record = second.config[lesson.NAME]
+    assert record["seed"] == 1 and record["model"] == first.hash and record["before"] == first.config[lesson.NAME]
 
 
 def test_model_train_does_not_go_on_with_it(lesson: type[Lesson], tiny: supplement.Settings) -> None:

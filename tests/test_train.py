@@ -396,12 +396,20 @@ def test_a_truncated_face_is_nearer_to_the_mean_face(run: Path) -> None:
 
 def test_beyond_the_labels_the_way_levels_off_unless_exaggerated(run: Path) -> None:
     faces = model.load(run)
-    z = faces.identities(4)
+    people = faces.people(4)
     for smile in (-1.0, -0.3, 0.0, 0.7, 1.0):
-        assert torch.equal(faces.at(z, smile), faces.at(z, smile, exaggerate=True))
-    read = [faces.read(faces.at(z, smile)).mean().item() for smile in (1.0, 1.2, 2.0, 3.0)]
+        assert torch.equal(faces.latents(people, smile), faces.latents(people, smile, exaggerate=True))
+    read = [faces.read(faces.latents(people, smile)).mean().item() for smile in (1.0, 1.2, 2.0, 3.0)]
     assert read == sorted(read) and read[-1] < 2
-    assert faces.read(faces.at(z, 3.0, exaggerate=True)).mean().item() == pytest.approx(3, abs=1e-3)
+    assert faces.read(faces.latents(people, 3.0, exaggerate=True)).mean().item() == pytest.approx(3, abs=1e-3)
+
+
+def test_people_can_be_shown_each_at_a_degree_of_their_own(run: Path) -> None:
+    faces = model.load(run)
+    people = faces.people(70)
+    degrees = torch.linspace(-1, 1, 70)
+    torch.testing.assert_close(faces.read(faces.latents(people, degrees)), degrees, atol=1e-4, rtol=0)
+    assert torch.equal(faces.latents(people, degrees)[66:68], faces.latents(people[66:68], degrees[66:68]))
 
 
 def test_at_a_refined_models_degrees_the_reader_sees_a_smile_that_rises_evenly(
@@ -410,7 +418,7 @@ def test_at_a_refined_models_degrees_the_reader_sees_a_smile_that_rises_evenly(
     """The reader is replaced by one that sees brightness, in an S: fast in the middle between faces at -1 and at 1."""
     faces, student, cpu = model.load(run), Student(), torch.device("cpu")
     latent = replace(faces.latent, offset=torch.zeros(3))  # six steps of training leave it anywhere
-    z = outcome.draw_latents(latent, outcome.ALONG, 0)
+    z = latent.draw(outcome.new_people(latent, outcome.ALONG, 0))
     dark, bright = (faces.network.decoder(latent.at(z, at)).mean().item() for at in (-1.0, 1.0))
 
     def seen_in(_: Student, x: torch.Tensor) -> torch.Tensor:
