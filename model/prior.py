@@ -1,11 +1,11 @@
-"""Teach a finished model which of its latents are faces, by diffusion: the faces that it draws become whole ones.
+"""Teach a finished model which of its latents are faces, by diffusion: it draws whole ones, a person at any degree.
 
 python -m model.prior                          # the newest run -> a run beside it
 python -m model.prior --run runs/utkface --out runs/whole
 python -m model.prior --run runs/utkface --resume
 
 Pictures of given faces, their reconstructions and edits, stay as they are. In a run of `model.train --refine` degrees
-are fitted anew to the faces that are now drawn.
+of new faces are laid in even steps.
 """
 
 from dataclasses import dataclass

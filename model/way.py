@@ -7,6 +7,8 @@ the line where the smile that is seen rises evenly from -1 to 1, as just-noticea
 
 The way ends at degrees -1 and 1: three standard deviations of the read-out from its mean, but no farther than the
 labels go, for beyond are no faces that the model learned from. Degrees past the ends level off.
+
+For faces that `model.flow` draws a place is the smile that it is told, and their way is another.
 """
 
 from collections.abc import Sequence
