@@ -181,7 +181,8 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
     open_set(model.config["data"])  # before anything is written
     config = runs.read_config(out) if (out / "config.json").exists() else {}
     if settings.resume:
-        if name not in config or not (out / State.FILE).exists():
+        begun = (out / State.FILE).exists() or not config.get("finished")  # stopped before its first checkpoint, too
+        if name not in config or not begun:
             raise UserError(f"{out}: nothing to resume here (no {State.FILE} of model.{name}).")
         began = config[name]
         if began["model"] != model.hash:
@@ -189,6 +190,8 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
         known = {one.name for one in fields(settings)} - opening.OF_THE_CALL
         held = replace(settings, **{name: value for name, value in began.items() if name in known})
         opening.refuse_changes(settings, held, out)
+        if not (out / State.FILE).exists():
+            copy_model(model.folder, out)
         return model, out, held
     if out.exists() and not (settings.force and name in config):
         raise UserError(f"{out}: exists; --out names another folder; --resume goes on with it, --force replaces it.")
@@ -198,10 +201,15 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
     if name in model.config:
         about["before"] = model.config[name]
     runs.write_config(out, model.config | {"finished": False, "run": str(out), "command": name, name: about})
-    for path in model.folder.iterdir():
+    copy_model(model.folder, out)
+    return model, out, settings
+
+
+def copy_model(folder: Path, out: Path) -> None:
+    """All of a run that the next one goes on with."""
+    for path in folder.iterdir():
         if path.suffix in (".safetensors", ".csv") or path.name in ("judges.json", "LICENCE"):
             shutil.copy(path, out)
-    return model, out, settings
 
 
 def new_state(lesson: Lesson, settings: Settings) -> State:

@@ -145,6 +145,20 @@ def test_a_model_whose_faces_are_not_here_is_one_sentence(
     assert tiny.out is not None and not tiny.out.exists()
 
 
+def test_one_stopped_before_its_first_checkpoint_resumes_too(
+    lesson: type[Lesson], tiny: supplement.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ctrl_c(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(supplementing, "new_state", ctrl_c)
+        learn(tiny, lesson)
+    assert tiny.out is not None
+    (tiny.out / "model.safetensors").unlink()  # stopped while files were copied
+    assert model.load(learn(replace(tiny, resume=True), lesson)).config[lesson.NAME]["steps"] == tiny.steps
+
+
 def test_nothing_to_resume_is_one_sentence(lesson: type[Lesson], tiny: supplement.Settings) -> None:
     with pytest.raises(UserError, match="nothing to resume"):
         learn(replace(tiny, resume=True), lesson)
