@@ -180,9 +180,10 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
     kind.check(settings)
     open_set(model.config["data"])  # before anything is written
     config = runs.read_config(out) if (out / "config.json").exists() else {}
+    ours = config.get("command") == name and out.resolve() != model.folder.resolve()
     if settings.resume:
         begun = (out / State.FILE).exists() or not config.get("finished")  # stopped before its first checkpoint, too
-        if name not in config or not begun:
+        if not (ours and begun):
             raise UserError(f"{out}: nothing to resume here (no {State.FILE} of model.{name}).")
         began = config[name]
         if began["model"] != model.hash:
@@ -193,7 +194,7 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
         if not (out / State.FILE).exists():
             copy_model(model.folder, out)
         return model, out, held
-    if out.exists() and not (settings.force and name in config):
+    if out.exists() and not (settings.force and ours):
         raise UserError(f"{out}: exists; --out names another folder; --resume goes on with it, --force replaces it.")
     if out.exists():
         shutil.rmtree(out)

@@ -92,6 +92,19 @@ def test_a_folder_is_replaced_only_by_force_and_only_if_it_is_ours(
     assert (tmp_path / "mine" / "notes.txt").exists()
 
 
+def test_the_model_that_it_goes_on_with_is_never_replaced(
+    lesson: type[Lesson], tiny: supplement.Settings, tmp_path: Path
+) -> None:
+    first = learn(tiny, lesson)
+    with pytest.raises(UserError, match="exists"):
+        learn(replace(tiny, run=first, out=first, force=True), lesson)
+    later = {DetailLesson: LESSONS[1], PriorLesson: LESSONS[2], SharpenLesson: LESSONS[1]}[lesson]  # type: ignore[index]
+    second = learn(later[1](first, tmp_path / "second", steps=2, batch=8, log_every=2, save_every=2), later[0])
+    with pytest.raises(UserError, match="exists"):  # what model.prior made of it is not model.detail's to replace
+        learn(replace(tiny, out=second, force=True), lesson)
+    assert model.load(first) and model.load(second)
+
+
 def test_what_is_learned_again_is_kept_with_how_it_was_before(lesson: type[Lesson], tiny: supplement.Settings) -> None:
     first = model.load(learn(tiny, lesson))
     second = model.load(learn(replace(tiny, run=first.folder, out=None, seed=1), lesson))
