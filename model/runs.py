@@ -28,7 +28,7 @@ from data.images import read_about
 from model.cvae import CVAE
 from model.devices import autocast
 from model.diffusion import Detail, noise_of
-from model.flow import Flow, Velocity
+from model.flow import TOGETHER, Flow, Velocity
 from model.focus import focused
 from model.latent import Latent
 from model.way import BEYOND, STRAIGHT, degree, place
@@ -176,8 +176,11 @@ class SmileModel:
     def _drawn(self, people: Tensor, at: Tensor | None = None) -> Tensor:
         """z (N, Z) of N `people`."""
         more = self._whole(len(people)) - len(people)
-        at = None if at is None else F.pad(at, (0, more))
-        return self.space.draw(F.pad(people, (0, 0, 0, more)), at)[: len(people)]
+        together = DECODED if self.prior is None else TOGETHER
+        parts = F.pad(people, (0, 0, 0, more)).split(together)
+        places = [None] * len(parts) if at is None else F.pad(at, (0, more)).split(together)
+        drawn = [self.space.draw(some, there) for some, there in zip(parts, places, strict=True)]
+        return torch.cat(drawn)[: len(people)]
 
     def _whole(self, count: int) -> int:
         """How many to draw for `count`, so that each is as in any company.
