@@ -7,8 +7,8 @@ standard deviation `LEFT_OUT`), and `draw` follows the path on which noise becom
 by Heun's method (the same, algorithm 1).
 
 The noise that it starts from is no chance of the moment. It is a fixed random projection of what in a latent is not
-smile: so a face keeps its detail at every degree, latents near each other have noise near each other, and whatever is
-drawn is a function of the latent alone.
+smile: so a face keeps its detail at every degree (nearly, where `model.flow` draws it), latents near each other have
+noise near each other, and whatever is drawn is a function of the latent alone.
 """
 
 import math

@@ -36,6 +36,7 @@ BLOCKS = 4
 LEVELS = 16  # sines and cosines that tell the net how much noise there is
 EMBEDDED = 64
 LEAST, MOST = 0.02, 30.0  # noise over face that is told apart
+LEAST_SPREAD = 0.01  # of what is known: what hardly varies says little
 TOGETHER = 1024  # latents at a time: twice as quick as 256
 MANY = 32  # from here on rounding the weights to bfloat16 is quicker than using them as they are
 
@@ -85,12 +86,13 @@ class Velocity(nn.Module):
         self.register_buffer("frequencies", frequencies, persistent=False)
         self.register_buffer("people", people)
         self.register_buffer("centre", people.mean(0))
-        self.register_buffer("scale", (people - self.centre).square().mean(0).sqrt().clamp(min=1e-6))
+        self.register_buffer("scale", (people - self.centre).square().mean(0).sqrt().clamp(min=LEAST_SPREAD))
         self.register_buffer("smile", smile)
 
     def forward(self, u: Tensor, t: Tensor, y: Tensor) -> Tensor:
         """u (B, Z), t (B,) or (1,) for all of them, standardised y (B, A) -> v (B, Z)."""
-        angles = (t.tan().clamp(LEAST, MOST).log()[:, None] * self.frequencies).expand(len(u), -1)
+        ratio = (t.sin() / t.cos().clamp(min=1e-6)).clamp(LEAST, MOST)  # tan of a float32 pi / 2 is below 0
+        angles = (ratio.log()[:, None] * self.frequencies).expand(len(u), -1)
         given = self.embed(torch.cat([angles.sin(), angles.cos(), y], 1))
         h = self.enter(torch.cat([u, y], 1))
         for block in self.blocks:
@@ -124,7 +126,8 @@ class Flow:
         their means.
         """
         bank = self.net.people
-        chosen = (torch.special.ndtr(noise[:, 0]) * len(bank)).long().clamp(max=len(bank) - 1)
+        share = torch.special.ndtr(noise[:, 0].double())  # the same face on every machine
+        chosen = (share * len(bank)).long().clamp(max=len(bank) - 1)
         y = truncation * self.net.standard(bank[chosen])
         return torch.cat([self._follow(truncation * noise, y, self.times[: STEPS + 1]), y], 1)
 

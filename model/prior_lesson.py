@@ -66,14 +66,14 @@ class PriorLesson(Lesson):
     def net(self) -> Velocity:
         everyone = torch.from_numpy(self.faces.everyone)
         people = self.known[0, torch.from_numpy(evenly(self.faces.everyone, BANK))]
-        x, known = self.model.latent.whitened(self.mean[0, everyone]), self.known[0, everyone]
-        smile = torch.zeros(self.model.dimensions)
-        if known.shape[1]:
-            c = (known[:, 0] - people[:, 0].mean()) / people[:, 0].std(correction=0).clamp(min=1e-6)
-            smile = (x * c[:, None]).mean(0)
         order = torch.randperm(len(people), generator=torch.Generator().manual_seed(self.settings.seed))
+        smile = torch.zeros(self.model.dimensions)
         net = Velocity(self.settings.width, people[order.to(people.device)], smile, self.settings.dropout)
-        return net.to(self.device)
+        net = net.to(self.device)
+        if self.student is not None:
+            x, c = self.model.latent.whitened(self.mean[0, everyone]), net.standard(self.known[0, everyone])[:, :1]
+            net.smile.copy_((x * c).mean(0))
+        return net
 
     def loss(
         self, net: nn.Module, where: NDArray[np.intp], generator: torch.Generator, mirrored: Tensor | None = None

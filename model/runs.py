@@ -185,8 +185,8 @@ class SmileModel:
     def _whole(self, count: int) -> int:
         """How many to draw for `count`, so that each is as in any company.
 
-        Products of another size may be summed in another order. Of a few that `model.flow` draws this shows less than
-        a grey level of 256, and one face is there in a third of the time.
+        Products of another size may be summed in another order. Of a few that `model.flow` draws this shows little (in
+        float32 nothing, in bfloat16 two grey levels of 256 at most), and one face is there in a third of the time.
         """
         return count if self.prior is not None and count < FEW else -(-count // DECODED) * DECODED
 
@@ -195,7 +195,7 @@ class SmileModel:
         return self.latents(self.people(count, seed, truncation))
 
     def at(self, z: Tensor, smile: float | Tensor) -> Tensor:
-        """Faces z (N, Z) moved along the straight line to degree `smile`: everything else about them stays."""
+        """Given faces z (N, Z) moved along the straight line to degree `smile`: everything else about them stays."""
         self._needs_condition("show a degree of smile")
         smile = torch.as_tensor(smile, dtype=z.dtype, device=z.device)
         return self.latent.at(z, place(smile, self.way))

@@ -70,7 +70,7 @@ class SharpenLesson(Lesson):
         people = model.people(BANK, settings.seed).split(BANK // 2)
         generator = torch.Generator().manual_seed(settings.seed)
         places = FARTHEST * (2 * torch.rand(BANK // 2, generator=generator) - 1)
-        self.bank = torch.cat([model.latents(people[0]), model.placed(people[1], places.to(device))]).clone()
+        self.bank = torch.cat([model.latents(people[0]), model.placed(people[1], places.to(device))])
 
     @property
     def file(self) -> Path:

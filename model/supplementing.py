@@ -21,7 +21,7 @@ from tqdm import tqdm
 from data import open_set
 from model import opening, outcome, runs
 from model.devices import autocast, best_device
-from model.faces import Faces, evenly, load_faces, resident
+from model.faces import DEGREES, READER, Faces, evenly, load_faces, resident
 from model.reader import Student
 from model.runs import SmileModel
 from model.state import Checkpoint, moving_average
@@ -97,8 +97,11 @@ class Lesson(ABC):
 
     def find_reader(self) -> Student | None:
         """The smile reader of a CVAE, in the new run, too: taught anew where the model came without it."""
-        if self.model.kind == "cvae":
-            load_faces(opening.settings_of(self.model.config), self.out)
+        if self.model.kind != "cvae":
+            return None
+        if not (self.out / READER).exists():
+            (self.out / DEGREES).unlink(missing_ok=True)  # of a reader that is gone
+        load_faces(opening.settings_of(self.model.config), self.out)
         return outcome.reader_of(self.out)
 
 
@@ -244,10 +247,12 @@ def training_step(state: State, lesson: Lesson, settings: Settings) -> None:
 def validation_loss(state: State, lesson: Lesson, settings: Settings) -> float:
     """The loss on faces that train nothing, always the same ones with the same noise."""
     kept = evenly(np.flatnonzero(~lesson.faces.train), MOST_VALIDATION)
+    if not len(kept):
+        return math.nan
     generator = torch.Generator().manual_seed(settings.seed)
     parts = np.array_split(kept, -(-len(kept) // 64))
     losses = [len(some) * lesson.held_out(state.average.module, some, generator).item() for some in parts]
-    return sum(losses) / len(kept) if len(kept) else math.nan
+    return sum(losses) / len(kept)
 
 
 def told(row: dict[str, float], settings: Settings) -> str:

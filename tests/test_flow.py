@@ -145,6 +145,17 @@ def test_who_it_is_is_decided_before_the_smile_that_is_asked_for(latent: Latent,
         assert torch.equal(y[:, 1:], people[:, Z + 1 :])
 
 
+def test_the_net_is_told_how_much_noise_there_is(latent: Latent) -> None:
+    """At t = pi/2 in float32, too, whose tangent is below 0."""
+    told: list[Tensor] = []
+    net = of_faces_known(latent).net
+    net.embed[0].register_forward_hook(lambda module, given, found: told.append(given[0]))
+    times = torch.tensor([0.0, torch.pi / 4, 1.5, torch.pi / 2])
+    net(torch.zeros(4, Z), times, torch.zeros(4, 2))
+    ratio = torch.tensor([flow_module.LEAST, 1.0, torch.tensor(1.5).tan().item(), flow_module.MOST])
+    torch.testing.assert_close(told[0][:, : flow_module.LEVELS], (ratio.log()[:, None] * net.frequencies).sin())
+
+
 def test_it_learns_at_all_times_between_face_and_noise() -> None:
     times = drawn_times(10_000, torch.Generator().manual_seed(0))
     assert times.min() > 0 and times.max() < torch.pi / 2
@@ -256,3 +267,12 @@ def test_impossible_settings_are_one_sentence(settings: Settings, wrong: dict[st
     with pytest.raises(UserError, match="--width"):
         learn(replace(settings, **wrong), PriorLesson)  # type: ignore[arg-type]
     assert settings.out is not None and not settings.out.exists()
+
+
+def test_a_reader_that_is_gone_is_taught_anew(settings: Settings, tmp_path: Path) -> None:
+    assert settings.run is not None
+    shutil.copytree(settings.run, tmp_path / "old")
+    (tmp_path / "old" / "reader.safetensors").unlink()
+    whole = runs.load(learn(replace(settings, run=tmp_path / "old"), PriorLesson))
+    assert whole.prior is not None and whole.prior.people.shape[1] == whole.latent.readout.shape[0]
+    assert outcome.reader_of(whole.folder) is not None

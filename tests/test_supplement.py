@@ -172,6 +172,16 @@ def test_one_stopped_before_its_first_checkpoint_resumes_too(
     assert model.load(learn(replace(tiny, resume=True), lesson)).config[lesson.NAME]["steps"] == tiny.steps
 
 
+def test_a_set_without_faces_for_validation_teaches_all_the_same(
+    lesson: type[Lesson], tiny: supplement.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = supplementing.load_faces
+    everyone = lambda *given: (faces := load(*given)) and replace(faces, train=faces.train | True)  # noqa: E731
+    monkeypatch.setattr(supplementing, "load_faces", everyone)
+    table = pd.read_csv(learn(tiny, lesson) / f"{lesson.NAME}.csv")
+    assert table["val_loss"].isna().all()
+
+
 def test_nothing_to_resume_is_one_sentence(lesson: type[Lesson], tiny: supplement.Settings) -> None:
     with pytest.raises(UserError, match="nothing to resume"):
         learn(replace(tiny, resume=True), lesson)
