@@ -51,9 +51,9 @@ def even_way(places: Floats, seen: Floats, mean: float, deviation: float) -> tup
 
     Parameters
     ----------
-    places : (K,) on the line, rising, from -1 or lower to 1 or higher
+    places : (K,) rising, from -1 or lower to 1 or higher
     seen : (K,) the mean degree that is seen in faces there; where it falls, the highest so far counts
-    mean, deviation : of the read-out over faces
+    mean, deviation : over faces, of what places are: the read-out, or the smile that the flow is told
 
     Returns
     -------
