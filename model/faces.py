@@ -90,7 +90,7 @@ def load_faces(settings: Settings, run: Path) -> Faces:
     degrees = np.full(len(names), np.nan)
     if settings.kind == "cvae":
         path = run / DEGREES
-        if path.exists():
+        if path.exists() and (run / READER).exists():  # degrees of a reader that is gone fit no other
             known = read_csv(path).set_index("image")["smile"]
             degrees = known.reindex(names).to_numpy(float)
         else:

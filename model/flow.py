@@ -37,7 +37,6 @@ LEVELS = 16  # sines and cosines that tell the net how much noise there is
 EMBEDDED = 64
 LEAST, MOST = 0.02, 30.0  # noise over face that is told apart
 LEAST_SPREAD = 0.01  # of what is known: what hardly varies says little
-TOGETHER = 1024  # latents at a time: twice as quick as 256
 MANY = 32  # from here on rounding the weights to bfloat16 is quicker than using them as they are
 
 
@@ -66,8 +65,9 @@ class Velocity(nn.Module):
     people: Tensor
     """(K, A): what is known of K training faces, the smile first. Without a condition A is 0."""
     centre: Tensor
-    """(A,): its mean, "scale" its standard deviation."""
+    """(A,): the mean of that."""
     scale: Tensor
+    """(A,): its standard deviation."""
     smile: Tensor
     """w (Z,)."""
 
@@ -142,10 +142,6 @@ class Flow:
 
     def _follow(self, u: Tensor, y: Tensor, times: Tensor) -> Tensor:
         """u (N, Z) at the first of `times` -> at the last, while y (N, A) is known, by the midpoint method."""
-        parts = zip(u.split(TOGETHER), y.split(TOGETHER), strict=True)
-        return torch.cat([self._followed(some, known, times) for some, known in parts])
-
-    def _followed(self, u: Tensor, y: Tensor, times: Tensor) -> Tensor:
         for now, then in pairwise(times):
             half = (now + then) / 2
             middle = self._held(u + (half - now) * self._velocity(self._held(u, now, y), now, y), half, y)

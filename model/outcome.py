@@ -37,7 +37,7 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
     latent = fit_latent(encode_training_faces(network, faces, attributes, device))
     focus, way = 0.0, STRAIGHT
     if config.get("refine"):
-        focus, latent, way = refine(run, network, latent, way, faces, config["seed"], device)
+        focus, latent, way = refine(network, latent, way, faces, reader_of(run), config["seed"], device)
     runs.save_model(run, network, latent)
     runs.write_metrics(run, rows)
     frames = sorted((run / "frames").glob("*.png"))
@@ -53,19 +53,19 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
 
 
 def refine(
-    run: Path,
     network: CVAE,
     latent: Latent,
     way: Sequence[float],
     faces: Faces,
+    student: Student | None,
     seed: int,
     device: torch.device,
 ) -> tuple[float, Latent, tuple[float, ...]]:
     """What fits degrees to the faces that the decoder draws: focus, latent space and way.
 
-    Where the run has no smile reader the latter two stay as they were.
+    Where there is no smile reader the latter two stay as they were.
     """
-    focus, student = find_focus(network, faces, device), reader_of(run)
+    focus = find_focus(network, faces, device)
     if student is None:
         return focus, latent, tuple(way)
     return focus, *fit_degrees(latent, network, student, seed, device)

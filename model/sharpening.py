@@ -140,7 +140,7 @@ class SharpenLesson(Lesson):
         focus, latent, way, drawn_way = 0.0, model.latent, model.way, model.drawn_way
         if self.refined:
             network, seed = network.to(self.device), self.settings.seed
-            focus, latent, way = outcome.refine(self.out, network, latent, way, self.faces, seed, self.device)
+            focus, latent, way = outcome.refine(network, latent, way, self.faces, self.student, seed, self.device)
             if model.prior is not None and self.student is not None:
                 drawn_way = outcome.find_way(model.space, network, self.student, seed, self.device)
         runs.save_model(self.out, network, latent)

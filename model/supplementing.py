@@ -21,7 +21,7 @@ from tqdm import tqdm
 from data import open_set
 from model import opening, outcome, runs
 from model.devices import autocast, best_device
-from model.faces import DEGREES, READER, Faces, evenly, load_faces, resident
+from model.faces import Faces, evenly, load_faces, resident
 from model.reader import Student
 from model.runs import SmileModel
 from model.state import Checkpoint, moving_average
@@ -99,8 +99,6 @@ class Lesson(ABC):
         """The smile reader of a CVAE, in the new run, too: taught anew where the model came without it."""
         if self.model.kind != "cvae":
             return None
-        if not (self.out / READER).exists():
-            (self.out / DEGREES).unlink(missing_ok=True)  # of a reader that is gone
         load_faces(opening.settings_of(self.model.config), self.out)
         return outcome.reader_of(self.out)
 

@@ -3,13 +3,16 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import model
 from model import detail, pack, prior, runs, sharpen, supplement, supplementing
 from model.detailing import DetailLesson
+from model.faces import Faces
 from model.prior_lesson import PriorLesson
 from model.sharpening import SharpenLesson
 from model.supplementing import Lesson, learn
@@ -176,8 +179,12 @@ def test_a_set_without_faces_for_validation_teaches_all_the_same(
     lesson: type[Lesson], tiny: supplement.Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load = supplementing.load_faces
-    everyone = lambda *given: (faces := load(*given)) and replace(faces, train=faces.train | True)  # noqa: E731
-    monkeypatch.setattr(supplementing, "load_faces", everyone)
+
+    def all_train(*given: Any) -> Faces:
+        faces = load(*given)
+        return replace(faces, train=np.ones_like(faces.train))
+
+    monkeypatch.setattr(supplementing, "load_faces", all_train)
     table = pd.read_csv(learn(tiny, lesson) / f"{lesson.NAME}.csv")
     assert table["val_loss"].isna().all()
 
