@@ -31,7 +31,7 @@ from torch.nn import functional as F
 from model.devices import autocast
 from model.latent import Latent
 
-STEPS = 2  # from noise to a person, and as many from there to a face
+TO_PERSON, TO_FACE = 1, 2  # steps from noise to a person, and from there to a face
 BLOCKS = 4
 LEVELS = 16  # sines and cosines that tell the net how much noise there is
 EMBEDDED = 64
@@ -111,7 +111,8 @@ class Flow:
     def __init__(self, net: Velocity, latent: Latent) -> None:
         self.net, self.latent, self.dimensions = net, latent, latent.dimensions
         self.towards = F.normalize(net.smile, dim=0)  # w / |w|
-        self.times = torch.linspace(math.pi / 2, 0, 2 * STEPS + 1, device=latent.mean.device)
+        self.to_person = torch.linspace(math.pi / 2, math.pi / 4, TO_PERSON + 1, device=latent.mean.device)
+        self.to_face = torch.linspace(math.pi / 4, 0, TO_FACE + 1, device=latent.mean.device)
 
     @property
     def smiles(self) -> tuple[float, float]:
@@ -129,7 +130,7 @@ class Flow:
         share = torch.special.ndtr(noise[:, 0].double())  # the same face on every machine
         chosen = (share * len(bank)).long().clamp(max=len(bank) - 1)
         y = truncation * self.net.standard(bank[chosen])
-        return torch.cat([self._follow(truncation * noise, y, self.times[: STEPS + 1]), y], 1)
+        return torch.cat([self._follow(truncation * noise, y, self.to_person), y], 1)
 
     @torch.inference_mode()
     def draw(self, people: Tensor, smile: Tensor | float | None = None) -> Tensor:
@@ -138,7 +139,7 @@ class Flow:
         if smile is not None:
             smile = torch.as_tensor(smile, dtype=y.dtype, device=y.device).expand(len(y))
             y = torch.cat([(smile - self.net.centre[0])[:, None] / self.net.scale[0], y[:, 1:]], 1)
-        return self.latent.draw(self._follow(u, y, self.times[STEPS:]))
+        return self.latent.draw(self._follow(u, y, self.to_face))
 
     def _follow(self, u: Tensor, y: Tensor, times: Tensor) -> Tensor:
         """u (N, Z) at the first of `times` -> at the last, while y (N, A) is known, by the midpoint method."""

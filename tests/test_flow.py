@@ -65,7 +65,8 @@ def of_faces_known(latent: Latent, net: type[Velocity] = Velocity) -> Flow:
 
 @pytest.fixture
 def fine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow_module, "STEPS", 32)
+    monkeypatch.setattr(flow_module, "TO_PERSON", 32)
+    monkeypatch.setattr(flow_module, "TO_FACE", 32)
 
 
 # ---- the flow
@@ -134,11 +135,11 @@ def test_who_it_is_is_decided_before_the_smile_that_is_asked_for(latent: Latent,
     flow = of_faces_known(latent, Asked)
     people = flow.people(noise)
     assert all(t > torch.pi / 4 and torch.equal(y, people[:, Z:]) for t, y in told)
-    assert len(told) == 2 * flow_module.STEPS
+    assert len(told) == 2 * flow_module.TO_PERSON
     told.clear()
     mean, deviation = flow.smiles
     flow.draw(people, mean + 2 * deviation)
-    assert len(told) == 2 * flow_module.STEPS
+    assert len(told) == 2 * flow_module.TO_FACE
     for t, y in told:
         assert t <= torch.pi / 4 + 1e-6
         torch.testing.assert_close(y[:, 0], torch.full((len(noise),), 2.0))
