@@ -30,7 +30,8 @@ def pictures(images: "ImageSet", size: int) -> tuple[NDArray[np.uint8], list[str
     array_path = images.folder / "cache" / f"{size}.npy"
     index_path = array_path.with_suffix(".json")
     state = _state(images)
-    if not index_path.exists() or (index := json.loads(index_path.read_text(encoding="utf-8")))["state"] != state:
+    made = index_path.exists() and array_path.exists()
+    if not made or (index := json.loads(index_path.read_text(encoding="utf-8")))["state"] != state:
         index_path.unlink(missing_ok=True)  # first, so that a killed rebuild leaves no index for the wrong array
         index = {"state": state, **_build(images, size, array_path)}
         write_text(index_path, json.dumps(index))

@@ -20,7 +20,8 @@ def read_labels(path: Path) -> pd.DataFrame:
     UserError
         A column is missing, a degree is no number in [-1, 1], or an image stands twice; with file and row.
     """
-    table = read_csv(path).rename(columns=PUBLISHED)
+    table = read_csv(path)
+    table = table.rename(columns={theirs: ours for theirs, ours in PUBLISHED.items() if ours not in table.columns})
     table = table.drop(columns=[c for c in table.columns if str(c).startswith("Unnamed")])  # a nameless index column
     for column in ("image", "smile"):
         if column not in table.columns:

@@ -61,6 +61,11 @@ class CVAE(nn.Module):
         mu, log_var = self.encoder(x)  # (B, Z), (B, Z)
         return mu if self.kind == "ae" else mu + (0.5 * log_var).exp() * noise, mu, log_var
 
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x (B, 3, S, S) in [0, 1] -> mean and variance (B, Z) of q(z|x), float32; of an AE the variance is 0."""
+        mu, log_var = (half.float() for half in self.encoder(x))
+        return mu, torch.zeros_like(mu) if self.kind == "ae" else log_var.exp()
+
     def terms(self, x: Tensor, c: Tensor, noise: Tensor, mean: Callable[[Tensor], Tensor] | None = None) -> Terms:
         """The loss on pictures x (B, 3, S, S) with degrees c (B,); an unknown degree is NaN and teaches no smile.
 

@@ -28,7 +28,7 @@ def multiplies_bf16(device_type: str) -> bool:
     speed. So a processor is measured, in some 20 ms.
     """
     if device_type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     abilities = torch.cpu.get_capabilities()
     if not (abilities.get("avx512_bf16") or abilities.get("amx_bf16")):
         return False

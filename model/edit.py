@@ -69,7 +69,9 @@ class Row(NamedTuple):
 def main(settings: Settings) -> None:
     check(settings)
     sources = listed(settings.image)
-    from model import runs
+    import pandas as pd
+
+    from model import pictures, runs
 
     model = runs.load(settings.run)
     if model.kind != "cvae":
@@ -92,7 +94,7 @@ def main(settings: Settings) -> None:
         except CannotEdit as error:
             left_out.append(f"{source} ({error})")
     if rows:
-        print(f"wrote {write_manifest(rows, out)}")
+        print(f"wrote {pictures.save_manifest(pd.DataFrame(rows), out)}")
     if left_out:
         done = f"; the others are in {out}" if rows else ""
         raise UserError(f"left out {len(left_out)} of {len(sources)} pictures: {', '.join(left_out)}{done}.")
@@ -165,11 +167,13 @@ def edit_file(
     picture, alpha = read(source)
     faces = framed(model, picture, settings)
     wishes = tuple(dict.fromkeys(settings.smile or settings.shift))
-    files = [f"{name}_{'smile' if settings.smile else 'shift'}_{wish:+g}.png" for wish in wishes]
-    rows, edits = [], [picture]
-    for wish, file in zip(wishes, files, strict=True):
+    files = [f"{name}_{'smile' if settings.smile else 'shift'}_{in_digits(wish)}.png" for wish in wishes]
+    strip_file = f"{name}_strip.png"
+    for file in [*files, strip_file] if len(wishes) > 1 else files:
         if (out / file).resolve() in inputs:
             raise CannotEdit(f"{out / file} would replace a picture that was given")
+    rows, edits = [], [picture]
+    for wish, file in zip(wishes, files, strict=True):
         changed = picture
         for number, frame in faces.items():
             changed, before, asked = edit_face(model, picture, changed, frame, wish, settings.smile != ())
@@ -181,8 +185,13 @@ def edit_file(
             [faces_of(edits, frame) for frame in faces.values()],
             ["original", *(("" if settings.smile else "shift ") + pictures.degree(wish) for wish in wishes)],
         )
-        print(f"wrote {pictures.save(strip, out / f'{name}_strip.png')}")
+        print(f"wrote {pictures.save(strip, out / strip_file)}")
     return rows
+
+
+def in_digits(wish: float) -> str:
+    """With its sign, and with as many digits as no other number shares."""
+    return f"{wish:+g}" if float(f"{wish:g}") == wish else f"{wish:+}"
 
 
 def read(source: Path) -> tuple["Picture", "Image.Image | None"]:
@@ -233,26 +242,28 @@ def framed(model: "SmileModel", picture: "Picture", settings: Settings) -> "dict
     """
     from model import framing
 
-    whole = framing.centred(*picture.shape[:2])
-    if settings.framing == "crop":
-        return {1: whole}
-    if not framing.detector_present():
+    whole, is_crop = framing.centred(*picture.shape[:2]), settings.framing == "crop"
+    found = [whole]
+    if not is_crop and not framing.detector_present():
         if not shows_face(model, picture, whole):
             wanted = "eyes at 40 % of its height, the chin at its lower edge"
             raise CannotEdit(
                 f"no face that fills the picture, {wanted}; with pip install dlib-bin, faces are looked for"
             )
-        return {1: whole}
-    found = framing.find_faces(picture)
-    if not found:
-        raise CannotEdit("no face found; --framing crop takes it as it is")
-    if settings.framing == "auto" and framing.is_framed(found, *picture.shape[:2]):
-        return {1: whole}
+        is_crop = True
+    elif not is_crop:
+        found = framing.find_faces(picture)
+        if not found:
+            raise CannotEdit("no face found; --framing crop takes it as it is")
+        if settings.framing == "auto" and framing.is_framed(found, *picture.shape[:2]):
+            found, is_crop = [whole], True
     faces = dict(enumerate(found, 1))
     if settings.face is not None:
         if settings.face not in faces:
-            raise CannotEdit(f"it has {len(faces)} faces, no number {settings.face}")
+            raise CannotEdit(f"it has {len(faces)} face{'s' * (len(faces) > 1)}, no number {settings.face}")
         faces = {settings.face: faces[settings.face]}
+    if is_crop:
+        return faces
     return {n: framing.refined(picture, face, model.size, lambda x: misfit(model, x)) for n, face in faces.items()}
 
 
@@ -324,16 +335,6 @@ def faces_of(edits: "list[Picture]", frame: "Frame") -> "Picture":
     crops = [np.rint(framing.cut(edit, frame, frame.pixels).clip(0, 255)).astype(np.uint8) for edit in edits]
     size = (STRIP_PIXELS, STRIP_PIXELS)
     return np.stack([np.asarray(Image.fromarray(crop).resize(size, Image.Resampling.LANCZOS)) for crop in crops])
-
-
-def write_manifest(rows: list[Row], out: Path) -> Path:
-    """Write manifest.csv, one row per face and picture; returns its path."""
-    import pandas as pd
-
-    manifest = out / "manifest.csv"
-    with shell.whole_file(manifest) as aside:
-        pd.DataFrame(rows).to_csv(aside, index=False)
-    return manifest
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class Evaluation:
     figures: Figures = field(default_factory=dict)
     """By group and name."""
     by_degree: list[dict[str, Figure]] = field(default_factory=list)
-    """A row per degree: `degree`, `read`, `spread`, `energy`, and at some `frechet`, `frechet_multiple`."""
+    """A row per degree: `degree`, `read`, `spread`, `energy`, and at some `frechet`, `frechet / floor`."""
     curves: dict[str, Any] = field(default_factory=dict)
     """What the page draws besides: lists of numbers."""
 

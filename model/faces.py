@@ -16,7 +16,7 @@ from model import runs
 from model.folds import READER_FOLDS, may_teach_reader
 from model.reader import SIZE, Floats, Student, read_smiles
 from model.train import Settings
-from shell import UserError, whole_file
+from shell import whole_file
 
 DEGREES = "degrees.csv"
 READER = "reader.safetensors"  # in the run
@@ -102,8 +102,6 @@ def load_faces(settings: Settings, run: Path) -> Faces:
             with whole_file(path) as aside:
                 pd.DataFrame({"image": names, "smile": degrees}).to_csv(aside, index=False)
     attributes = np.column_stack([degrees, held(images, names, settings.hold)])
-    if attributes.shape[1] > settings.latent:
-        raise UserError(f"--latent {settings.latent}: fewer dimensions than the {attributes.shape[1]} attributes held.")
     return Faces(pictures, names, train, degrees, attributes)
 
 

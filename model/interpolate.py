@@ -56,15 +56,15 @@ def main(settings: Settings) -> None:
     if settings.images:
         x, names, left_out = given_faces(model, settings.images)
         tell_left_out(left_out)
-        ends, held = model.encode(x), settings.smile
+        ends, held, drawn = model.encode(x), settings.smile, model.decode
         if len(names) < 2:
             raise UserError(f"--images {names[0]}: expected at least two faces.")
     else:
         people = model.people(max(settings.identities) + 1, settings.seed)[list(settings.identities)]
-        ends, held = model.latents(people, settings.smile), None  # as `model.sample` draws them
+        ends, held, drawn = model.latents(people, settings.smile), None, model.picture  # as `model.sample` draws them
     rows = []
     for first, second in pairwise(ends):
-        rows.append(pictures.to_uint8(model.decode(line(model, first, second, settings.steps, held))))
+        rows.append(pictures.to_uint8(drawn(line(model, first, second, settings.steps, held))))
     shares = [f"{share:.0%}" for share in torch.linspace(0, 1, settings.steps).tolist()]
     title = "" if settings.smile is None else f"smile {pictures.degree(settings.smile)}"
     sheet = pictures.strip(rows, shares, title)

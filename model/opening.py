@@ -1,5 +1,6 @@
 """The beginning of a training: its folder and its settings, new or taken up again."""
 
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
@@ -8,7 +9,9 @@ from typing import Any
 
 from data import ImageSet, is_validation, open_set
 from model import runs
+from model.faces import held
 from model.networks import channels
+from model.state import State
 from model.train import Settings
 from shell import UserError
 
@@ -52,14 +55,7 @@ def clear(run: Path) -> None:
 
 def check(settings: Settings) -> None:
     """Raise a UserError for settings or an image set that cannot work, before anything is written."""
-    for name in ("steps", "batch", "latent", "log_every", "save_every", "reader_rounds", "reader_steps", "patience"):
-        if getattr(settings, name) != "auto" and getattr(settings, name) < 1:
-            raise UserError(f"--{name.replace('_', '-')} {getattr(settings, name)}: expected at least 1.")
-    if settings.seed < 0 or settings.lr <= 0 or not 0 <= settings.ema < 1:
-        asked = f"--seed {settings.seed} --lr {settings.lr} --ema {settings.ema}"
-        raise UserError(f"{asked}: expected 0 or more, more than 0, and 0 to below 1.")
-    if settings.save_every % settings.log_every:
-        raise UserError(f"--save-every {settings.save_every}: expected a multiple of --log-every {settings.log_every}.")
+    check_schedule(settings, "latent", "reader_rounds", "reader_steps", "patience")
     try:
         channels(settings.size, settings.width)
     except ValueError as error:
@@ -67,8 +63,33 @@ def check(settings: Settings) -> None:
     images = open_set(settings.data)
     if all(map(is_validation, images.names)):
         raise UserError(f"{images.folder}: {len(images.names)} pictures, all of them kept for validation; add some.")
+    check_held(images, settings)
     if settings.kind == "cvae":
         check_labels(images)
+
+
+def check_schedule(settings: Any, *more: str) -> None:
+    """Raise a UserError for settings of a training that cannot work; `more` are counts of its own."""
+    for name in ("steps", "batch", "log_every", "save_every", *more):
+        if getattr(settings, name) != "auto" and getattr(settings, name) < 1:
+            raise UserError(f"--{name.replace('_', '-')} {getattr(settings, name)}: expected at least 1.")
+    if settings.seed < 0 or not 0 < settings.lr < math.inf or not 0 <= settings.ema < 1:
+        asked = f"--seed {settings.seed} --lr {settings.lr} --ema {settings.ema}"
+        raise UserError(f"{asked}: expected 0 or more, more than 0, and 0 to below 1.")
+    if settings.save_every % settings.log_every:
+        raise UserError(f"--save-every {settings.save_every}: expected a multiple of --log-every {settings.log_every}.")
+
+
+def check_held(images: ImageSet, settings: Settings) -> None:
+    """Raise a UserError for a column to hold that was asked for and is none, and for more of them than dimensions."""
+    columns = images.metadata().columns
+    for column in settings.hold if settings.hold != Settings.hold else ():
+        if column not in columns:
+            known = ", ".join(columns.drop("image")) or "none"
+            raise UserError(f"--hold {column}: no column of {images.folder / 'metadata.csv'}, which has {known}.")
+    attributes = 1 + held(images, list(images.names), settings.hold).shape[1]
+    if attributes > settings.latent:
+        raise UserError(f"--latent {settings.latent}: fewer dimensions than the {attributes} attributes held.")
 
 
 def check_labels(images: ImageSet) -> None:
@@ -89,6 +110,8 @@ def resumed(settings: Settings, run: Path) -> Settings:
     config = runs.read_config(run)
     if "command" in config:
         raise UserError(f"{run}: was made by model.{config['command']}, which goes on with it; model.train cannot.")
+    if config.get("finished") and not (run / State.FILE).exists():
+        raise UserError(f"{run}: is finished, and without {State.FILE} there is nothing to go on from.")
     began = replace(settings_of(config), run=run)
     refuse_changes(settings, began, run)
     return began

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from model import pictures, runs
@@ -76,7 +75,10 @@ def reader_of(run: Path) -> Student | None:
     if not (run / READER).exists():
         return None
     student = Student()
-    student.load_state_dict(load_file(run / READER))
+    try:
+        student.load_state_dict(runs.read_tensors(run / READER, "cpu"))
+    except RuntimeError as error:
+        raise runs.does_not_fit(run / READER, error) from error
     return student.eval()
 
 
@@ -124,8 +126,8 @@ def encode_training_faces(
     for some in np.array_split(faces.everyone, -(-len(faces.everyone) // 256)):
         x, _ = faces.batch(some, device)
         with torch.inference_mode(), autocast(device):
-            mu, log_var = network.encoder(x)
-        yield mu.cpu(), log_var.exp().cpu(), torch.from_numpy(attributes[some])
+            mu, variance = network.posterior(x)
+        yield mu.cpu(), variance.cpu(), torch.from_numpy(attributes[some])
 
 
 def shown_faces(faces: Faces) -> Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from data.tables import read_csv
 from shell import whole_file
 
 if TYPE_CHECKING:
@@ -70,6 +71,25 @@ def save(picture: Image.Image, path: Path) -> Path:
     """Write a picture whole or not at all; returns its path."""
     with whole_file(path) as aside:
         picture.save(aside)
+    return path
+
+
+def save_manifest(table: "pd.DataFrame", out: Path) -> Path:
+    """Write OUT/manifest.csv, what each `file` of a folder shows; returns its path.
+
+    Rows of an earlier one stay where their files are still there and were not made anew.
+    """
+    import pandas as pd
+
+    path = out / "manifest.csv"
+    if path.exists():
+        before = read_csv(path)
+        if "file" in before.columns:
+            there = before["file"].map(lambda file: (out / str(file)).exists()).astype(bool)
+            stays = before[there & ~before["file"].isin(table["file"])]
+            table = pd.concat([stays, table]) if len(stays) else table
+    with whole_file(path) as aside:
+        table.to_csv(aside, index=False)
     return path
 
 

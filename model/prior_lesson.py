@@ -28,8 +28,8 @@ class PriorLesson(Lesson):
     settings: Settings
 
     @staticmethod
-    def check(settings: Settings) -> None:
-        Lesson.check(settings)
+    def check(settings: Settings, model: SmileModel) -> None:
+        Lesson.check(settings, model)
         if settings.width < 1 or not 0 <= settings.dropout < 1:
             asked = f"--width {settings.width} --dropout {settings.dropout}"
             raise UserError(f"{asked}: expected at least 1, and 0 to below 1.")
@@ -50,8 +50,8 @@ class PriorLesson(Lesson):
         for mirrored in (False, True):
             x, _ = self.faces.batch(where, self.device, torch.full((len(where),), mirrored))
             with autocast(self.device):
-                mean, log_variance = (half.float() for half in self.model.network.encoder(x))
-            both.append((mean, (0.5 * log_variance).exp(), self._known(mean)))
+                mean, variance = self.model.network.posterior(x)
+            both.append((mean, variance.sqrt(), self._known(mean)))
         mean, deviation, known = (torch.stack(two) for two in zip(*both, strict=True))
         return mean, deviation, known
 

@@ -4,7 +4,8 @@ runs/<name>/config.json          the settings that made it, what it was trained 
             model.safetensors    weights (their moving average) and the statistics of the latent space
             prior.safetensors    which latents are faces, where model.prior has learned it
             detail.safetensors   what the decoder leaves out, where model.detail has learned it
-            metrics.csv, degrees.csv, *.png, *.gif
+            reader.safetensors   the smile reader, and degrees.csv what it reads in all faces
+            metrics.csv, *.png, *.gif
             state.pt             for --resume only
 """
 

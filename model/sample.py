@@ -131,10 +131,7 @@ def write_separately(
     table = manifest(rows).assign(**how)
     if any(asked[smile] != smile for smile in faces):
         table["perceived"] = [smile for smile, some in faces.items() for _ in some]
-    path = out / "manifest.csv"
-    with shell.whole_file(path) as aside:
-        table.to_csv(aside, index=False)
-    return path
+    return pictures.save_manifest(table, out)
 
 
 def manifest(rows: "Iterable[tuple[str, float | None, int | str, int | None, str]]") -> "pd.DataFrame":

@@ -52,17 +52,17 @@ class SharpenLesson(Lesson):
     settings: Settings
 
     @staticmethod
-    def check(settings: Settings) -> None:
-        Lesson.check(settings)
+    def check(settings: Settings, model: SmileModel) -> None:
+        Lesson.check(settings, model)
         if settings.adversarial < 0 or not 0 < settings.share <= 1:
             asked = f"--adversarial {settings.adversarial} --share {settings.share}"
             raise UserError(f"{asked}: expected 0 or more, and more than 0 to 1.")
-
-    def __init__(self, model: SmileModel, faces: Faces, out: Path, settings: Settings, device: torch.device) -> None:
-        super().__init__(model, faces, out, settings, device)
         if model.kind != "cvae" or model.detail is not None:
             what = "is a run with the detail of another decoder" if model.kind == "cvae" else f"is of kind {model.kind}"
             raise UserError(f"{model.folder}: {what}; --run names a CVAE that model.detail did not go on with.")
+
+    def __init__(self, model: SmileModel, faces: Faces, out: Path, settings: Settings, device: torch.device) -> None:
+        super().__init__(model, faces, out, settings, device)
         self.student = self.find_reader() if self.refined else None
         self.latent = model.latent
         over_faces = (self.latent.readout @ self.latent.factor).norm(dim=1)

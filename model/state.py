@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import ClassVar, cast
 
 import torch
@@ -14,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 from model.cvae import CVAE
 from model.runs import write_metrics
 from model.train import Settings
-from shell import whole_file
+from shell import UserError, whole_file
 
 Tensors = list[Tensor] | tuple[Tensor, ...]
 
@@ -37,11 +38,16 @@ class Checkpoint:
             aside.write_bytes(content.getbuffer())
 
     def load(self, run: Path, device: torch.device) -> None:
-        held = torch.load(run / self.FILE, device, weights_only=True)
-        for name in self.MODULES:
-            getattr(self, name).load_state_dict(held[name])
-        for name in self.VALUES:
-            setattr(self, name, held[name])
+        """Raise a UserError for a file that is damaged, or another run's."""
+        try:
+            held = torch.load(run / self.FILE, device, weights_only=True)
+            for name in self.MODULES:
+                getattr(self, name).load_state_dict(held[name])
+            for name in self.VALUES:
+                setattr(self, name, held[name])
+        except (OSError, EOFError, RuntimeError, UnpicklingError, KeyError, TypeError, ValueError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise UserError(f"{run / self.FILE}: does not hold this run's checkpoint ({reason}).") from error
 
 
 @dataclass

@@ -40,18 +40,9 @@ class Lesson(ABC):
         self.model, self.faces, self.out, self.settings, self.device = model, faces, out, settings, device
 
     @staticmethod
-    def check(settings: Any) -> None:
-        """Raise a UserError for settings that cannot work."""
-        for name in ("steps", "batch", "log_every", "save_every"):
-            if getattr(settings, name) < 1:
-                raise UserError(f"--{name.replace('_', '-')} {getattr(settings, name)}: expected at least 1.")
-        if settings.seed < 0 or settings.lr <= 0 or not 0 <= settings.ema < 1:
-            asked = f"--seed {settings.seed} --lr {settings.lr} --ema {settings.ema}"
-            raise UserError(f"{asked}: expected 0 or more, more than 0, and 0 to below 1.")
-        if settings.save_every % settings.log_every:
-            raise UserError(
-                f"--save-every {settings.save_every}: expected a multiple of --log-every {settings.log_every}."
-            )
+    def check(settings: Any, model: SmileModel) -> None:
+        """Raise a UserError for settings that cannot work, or a model that cannot learn this."""
+        opening.check_schedule(settings)
 
     @abstractmethod
     def net(self) -> nn.Module:
@@ -178,7 +169,7 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
     model = runs.load(settings.run, device)
     home = runs.RUNS if model.shipped else model.folder.parent
     out = settings.out or home / f"{model.folder.name}-{name}"
-    kind.check(settings)
+    kind.check(settings, model)
     open_set(model.config["data"])  # before anything is written
     config = runs.read_config(out) if (out / "config.json").exists() else {}
     ours = config.get("command") == name and out.resolve() != model.folder.resolve()
@@ -225,8 +216,8 @@ def training_step(state: State, lesson: Lesson, settings: Settings) -> None:
     faces = lesson.faces
     batch = min(settings.batch, len(faces.everyone))
     seed = settings.seed * 1_000_003 + state.step
-    torch.manual_seed(seed)  # what the net itself leaves to chance
     generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))  # what the net itself leaves to chance
     mirrored = torch.rand(batch, generator=generator) < 0.5
     where = faces.order(state.step, batch, settings.seed)
     for group in state.optimizer.param_groups:

@@ -71,6 +71,13 @@ def test_an_autoencoder_takes_no_notice_of_noise() -> None:
     torch.testing.assert_close(network(x, torch.zeros(B, Z))[0], network(x, torch.ones(B, Z))[0])
 
 
+def test_an_autoencoder_has_no_variance() -> None:
+    x = torch.rand(3, 3, 16, 16)
+    for kind in ("ae", "vae"):
+        mean, variance = CVAE(16, 4, 16, kind).posterior(x)  # type: ignore[arg-type]
+        assert mean.shape == variance.shape == (3, 4) and variance.bool().all() == (kind == "vae")
+
+
 def test_an_unknown_degree_teaches_nothing_of_the_smile(network: CVAE) -> None:
     unknown = torch.full((B,), torch.nan)
     network.terms(torch.rand(B, 3, S, S), unknown, torch.randn(B, Z)).loss.backward()

@@ -145,6 +145,34 @@ def test_each_degree_is_a_picture_a_row_and_a_column_of_the_strip(
     assert face.read_bytes() == before and "Next: python -m" in capsys.readouterr().out
 
 
+def test_no_picture_that_was_given_is_replaced_and_nothing_is_half_done(face: Path, do: Callable[..., Path]) -> None:
+    for name in ("face_strip.png", "other_shift_+1.png"):
+        opened(face).save(face.parent / name)
+    (face.parent / "other.png").write_bytes(face.read_bytes())
+    given = {path: path.read_bytes() for path in face.parent.iterdir()}
+    with pytest.raises(UserError, match="left out 2 of 4 pictures"):
+        do(face.parent, shift=(0.5, 1.0), out=face.parent)
+    assert {path: path.read_bytes() for path in given} == given
+    assert not (face.parent / "face_shift_+0.5.png").exists() and not (face.parent / "other_shift_+0.5.png").exists()
+    assert len(pd.read_csv(face.parent / "manifest.csv")) == 4
+
+
+def test_the_manifest_has_all_that_is_there(face: Path, do: Callable[..., Path]) -> None:
+    do(face, shift=(0.5,))
+    out = do(face, shift=(0.1234567, 0.1234568))
+    names = ["face_shift_+0.5.png", "face_shift_+0.1234567.png", "face_shift_+0.1234568.png"]
+    assert pd.read_csv(out / "manifest.csv")["file"].tolist() == names
+    (out / names[0]).unlink()
+    do(face, shift=(0.1234567,))
+    assert sorted(pd.read_csv(out / "manifest.csv")["file"]) == names[1:]
+
+
+def test_a_crop_has_one_face(face: Path, do: Callable[..., Path]) -> None:
+    assert do(face, shift=(0.5,), face=1)
+    with pytest.raises(UserError, match="it has 1 face, no number 7"):
+        do(face, shift=(0.5,), face=7)
+
+
 @pytest.mark.parametrize("size", [(200, 200), (30, 17), (61, 140)])
 def test_a_picture_of_any_size_comes_back_in_its_size(
     size: tuple[int, int], face: Path, do: Callable[..., Path]

@@ -141,8 +141,11 @@ def test_what_cannot_be_sharpened_is_one_sentence(settings: Settings, tmp_path: 
     with pytest.raises(UserError, match=r"--adversarial -1\.0 --share 0\.7: expected"):
         learn(replace(settings, adversarial=-1.0), SharpenLesson)
     detailed = learn(DetailSettings(settings.run, tmp_path / "detailed", **FEW), DetailLesson)  # type: ignore[arg-type]
+    out = learn(settings, SharpenLesson)
+    kept = (out / "model.safetensors").read_bytes()
     with pytest.raises(UserError, match="detail of another decoder"):
-        learn(replace(settings, run=detailed), SharpenLesson)
+        learn(replace(settings, run=detailed, force=True), SharpenLesson)
+    assert (out / "model.safetensors").read_bytes() == kept  # it was told before anything was replaced
 
 
 def test_validation_tells_the_error_of_reconstructions(lesson: SharpenLesson) -> None:

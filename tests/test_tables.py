@@ -38,6 +38,11 @@ def test_a_csv_a_tsv_and_a_parquet_file_say_the_same(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(renamed[expected.columns], expected)
 
 
+def test_own_columns_go_before_the_published_ones(tmp_path: Path) -> None:
+    text = "image,smile,stimulus_filename,avg_encode\na.png,0.5,b.png,1\n"
+    assert read_labels(written(tmp_path, text))[["image", "smile"]].values.tolist() == [["a.png", 0.5]]
+
+
 JSPSYCH = """\
 "rt","stimulus","response","trial_type","trial_index","plugin_version","time_elapsed","participant"
 "2304","<p>Does this face smile?</p><p>F: smiley, J: not</p>"," ","html-keyboard-response","0","2.1.0","2310","p1"

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -244,6 +245,35 @@ def test_a_setting_cannot_change_on_the_way(run: Path) -> None:
 def test_nothing_to_resume_is_one_sentence() -> None:
     with pytest.raises(UserError, match="no run to resume"):
         train(replace(TINY, run=Path("runs/none"), resume=True))
+
+
+def test_a_finished_run_without_its_checkpoint_is_not_trained_anew(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "packed", ignore=shutil.ignore_patterns("state.pt"))
+    with pytest.raises(UserError, match=r"is finished, and without state\.pt there is nothing to go on from"):
+        train(replace(TINY, run=tmp_path / "packed", resume=True))
+
+
+def test_a_damaged_checkpoint_is_one_sentence(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "damaged")
+    state = tmp_path / "damaged" / "state.pt"
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(UserError, match=r"state\.pt: does not hold this run's checkpoint \("):
+        train(replace(TINY, run=tmp_path / "damaged", resume=True))
+
+
+def test_what_cannot_be_held_is_told_before_a_run_is_replaced(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "kept")
+    (tmp_path / "kept" / "reader.safetensors").write_bytes(b"no")
+    for wrong, said in (
+        ({"hold": ("gendre",)}, r"--hold gendre: no column of .*metadata\.csv, which has .*true_smile"),
+        ({"hold": ("age", "hair"), "latent": 1}, "fewer dimensions than the"),
+        ({"lr": float("nan")}, "--lr nan"),
+    ):
+        with pytest.raises(UserError, match=said):
+            train(replace(TINY, run=tmp_path / "kept", force=True, **wrong))  # type: ignore[arg-type]
+    assert model.load(tmp_path / "kept").hash == model.load(run).hash
+    with pytest.raises(UserError, match=r"reader\.safetensors: does not hold this run's model"):
+        outcome.reader_of(tmp_path / "kept")
 
 
 def test_too_few_labels_name_the_missing_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
