@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from data import ImageSet, is_validation, open_set
+from data.tables import read_csv
 from model import runs
-from model.faces import held
+from model.faces import DEGREES, held
 from model.networks import channels
 from model.state import State
 from model.train import Settings
@@ -114,6 +115,13 @@ def resumed(settings: Settings, run: Path) -> Settings:
         raise UserError(f"{run}: is finished, and without {State.FILE} there is nothing to go on from.")
     began = replace(settings_of(config), run=run)
     refuse_changes(settings, began, run)
+    if (run / DEGREES).exists():
+        images, known = open_set(began.data), set(read_csv(run / DEGREES)["image"])
+        if other := known.symmetric_difference(images.pictures(began.size)[1]):
+            raise UserError(
+                f"{run}: began with {len(known)} pictures; since then {len(other)} came to {images.folder} or went, "
+                f"{min(other)} among them. They cannot change on the way."
+            )
     return began
 
 

@@ -253,6 +253,14 @@ def test_a_finished_run_without_its_checkpoint_is_not_trained_anew(run: Path, tm
         train(replace(TINY, run=tmp_path / "packed", resume=True))
 
 
+def test_pictures_that_came_or_went_are_told_to_a_resumed_run(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "cut")
+    degrees = pd.read_csv(tmp_path / "cut" / "degrees.csv")
+    degrees[2:].to_csv(tmp_path / "cut" / "degrees.csv", index=False)
+    with pytest.raises(UserError, match=rf"with 58 pictures; since then 2 came .* {degrees['image'][0]} among them"):
+        train(replace(TINY, run=tmp_path / "cut", resume=True))
+
+
 def test_a_damaged_checkpoint_is_one_sentence(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "damaged")
     state = tmp_path / "damaged" / "state.pt"
