@@ -242,29 +242,41 @@ def framed(model: "SmileModel", picture: "Picture", settings: Settings) -> "dict
     """
     from model import framing
 
-    whole, is_crop = framing.centred(*picture.shape[:2]), settings.framing == "crop"
-    found = [whole]
-    if not is_crop and not framing.detector_present():
+    whole = framing.centred(*picture.shape[:2])
+    found = located(model, picture, whole, settings.framing)
+    faces = dict(enumerate(found or [whole], 1))
+    if settings.face is not None:
+        if settings.face not in faces:
+            raise CannotEdit(f"it has {len(faces)} face{'s' * (len(faces) > 1)}, no number {settings.face}")
+        faces = {settings.face: faces[settings.face]}
+    if not found:
+        return faces
+    return {n: framing.refined(picture, face, model.size, lambda x: misfit(model, x)) for n, face in faces.items()}
+
+
+def located(model: "SmileModel", picture: "Picture", whole: "Frame", how: str) -> "list[Frame]":
+    """The faces that were found in a picture, from the left; none where the `whole` of it is taken as one.
+
+    Raises
+    ------
+    CannotEdit
+        There is no face.
+    """
+    from model import framing
+
+    if how == "crop":
+        return []
+    if not framing.detector_present():
         if not shows_face(model, picture, whole):
             wanted = "eyes at 40 % of its height, the chin at its lower edge"
             raise CannotEdit(
                 f"no face that fills the picture, {wanted}; with pip install dlib-bin, faces are looked for"
             )
-        is_crop = True
-    elif not is_crop:
-        found = framing.find_faces(picture)
-        if not found:
-            raise CannotEdit("no face found; --framing crop takes it as it is")
-        if settings.framing == "auto" and framing.is_framed(found, *picture.shape[:2]):
-            found, is_crop = [whole], True
-    faces = dict(enumerate(found, 1))
-    if settings.face is not None:
-        if settings.face not in faces:
-            raise CannotEdit(f"it has {len(faces)} face{'s' * (len(faces) > 1)}, no number {settings.face}")
-        faces = {settings.face: faces[settings.face]}
-    if is_crop:
-        return faces
-    return {n: framing.refined(picture, face, model.size, lambda x: misfit(model, x)) for n, face in faces.items()}
+        return []
+    found = framing.find_faces(picture)
+    if not found:
+        raise CannotEdit("no face found; --framing crop takes it as it is")
+    return [] if how == "auto" and framing.is_framed(found, *picture.shape[:2]) else found
 
 
 def edit_face(

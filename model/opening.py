@@ -83,11 +83,12 @@ def check_schedule(settings: Any, *more: str) -> None:
 
 def check_held(images: ImageSet, settings: Settings) -> None:
     """Raise a UserError for a column to hold that was asked for and is none, and for more of them than dimensions."""
-    columns = images.metadata().columns
-    for column in settings.hold if settings.hold != Settings.hold else ():
-        if column not in columns:
-            known = ", ".join(columns.drop("image")) or "none"
-            raise UserError(f"--hold {column}: no column of {images.folder / 'metadata.csv'}, which has {known}.")
+    if settings.hold != Settings.hold:  # nobody asked for a default
+        columns = images.metadata().columns.drop("image")
+        for column in settings.hold:
+            if column not in columns:
+                known = ", ".join(columns) or "none"
+                raise UserError(f"--hold {column}: no column of {images.folder / 'metadata.csv'}, which has {known}.")
     attributes = 1 + held(images, list(images.names), settings.hold).shape[1]
     if attributes > settings.latent:
         raise UserError(f"--latent {settings.latent}: fewer dimensions than the {attributes} attributes held.")

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from data.tables import read_csv
 from shell import whole_file
 
 if TYPE_CHECKING:
@@ -81,13 +80,13 @@ def save_manifest(table: "pd.DataFrame", out: Path) -> Path:
     """
     import pandas as pd
 
+    from data.tables import read_csv
+
     path = out / "manifest.csv"
-    if path.exists():
-        before = read_csv(path)
-        if "file" in before.columns:
-            there = before["file"].map(lambda file: (out / str(file)).exists()).astype(bool)
-            stays = before[there & ~before["file"].isin(table["file"])]
-            table = pd.concat([stays, table]) if len(stays) else table
+    if path.exists() and "file" in (before := read_csv(path)).columns:
+        made = set(table["file"])
+        stays = [file not in made and (out / file).exists() for file in before["file"].astype(str)]
+        table = pd.concat([before[stays], table]) if any(stays) else table
     with whole_file(path) as aside:
         table.to_csv(aside, index=False)
     return path

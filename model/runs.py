@@ -320,8 +320,9 @@ def read_tensors(path: Path, device: str | torch.device) -> dict[str, Tensor]:
         raise does_not_fit(path, error) from error
 
 
-def does_not_fit(path: Path, error: Exception) -> UserError:
-    return UserError(f"{path}: does not hold this run's model ({str(error).splitlines()[0]}).")
+def does_not_fit(path: Path, error: Exception, what: str = "model") -> UserError:
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    return UserError(f"{path}: does not hold this run's {what} ({reason}).")
 
 
 def newest() -> Path:

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from model.cvae import CVAE
-from model.runs import write_metrics
+from model.runs import does_not_fit, write_metrics
 from model.train import Settings
-from shell import UserError, whole_file
+from shell import whole_file
 
 Tensors = list[Tensor] | tuple[Tensor, ...]
 
@@ -46,8 +46,7 @@ class Checkpoint:
             for name in self.VALUES:
                 setattr(self, name, held[name])
         except (OSError, EOFError, RuntimeError, UnpicklingError, KeyError, TypeError, ValueError) as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise UserError(f"{run / self.FILE}: does not hold this run's checkpoint ({reason}).") from error
+            raise does_not_fit(run / self.FILE, error, "checkpoint") from error
 
 
 @dataclass

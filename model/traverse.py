@@ -157,15 +157,15 @@ def save_figure(model: "SmileModel", data: Path | None, path: Path) -> Path:
 
     x, _ = validation_faces(model, data, FACES)
     with torch.inference_mode():
-        parts = [model.network.encoder(some) for some in x.split(256)]
-    mu, log_var = (torch.cat(column) for column in zip(*parts, strict=True))
+        parts = [model.network.posterior(some) for some in x.split(256)]
+    mu, variance = (torch.cat(column) for column in zip(*parts, strict=True))
     course = model.folder / "latent_activity.csv"
     recorded = read_csv(course).set_index("step") if course.exists() else None
     variances = torch.linalg.eigvalsh(model.latent.factor @ model.latent.factor.T).flip(0)
     return pictures.save_latent(
         path,
         activity=mu.var(0, correction=0).numpy(),
-        noise=torch.zeros_like(mu[0]).numpy() if model.kind == "ae" else log_var.exp().mean(0).numpy(),
+        noise=variance.mean(0).numpy(),
         explained=(variances.cumsum(0) / variances.sum()).numpy(),
         mu=mu.numpy(),
         recorded=recorded,

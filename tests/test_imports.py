@@ -1,6 +1,8 @@
 """The walls between the packages, read from the source of every module."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,11 @@ def test_the_shell_imports_none_of_the_packages() -> None:
 
 def test_all_five_packages_have_modules() -> None:
     assert {module.parts[0] for module in MODULES} == set(ARROWS)
+
+
+def test_a_sample_starts_without_what_it_does_not_need() -> None:
+    script = (
+        "import sys; from model import pictures, runs, sample; print(sorted({'pandas', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
