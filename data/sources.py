@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from data import calibration
 from shell import UserError
 
 
@@ -65,9 +66,10 @@ def name_left_out(left_out: Mapping[str, str], most: int = 10) -> None:
 
 
 def put_labels_aside(folder: Path) -> None:
-    """Rename labels.csv: made faces always have the same names, and old labels would pass for those of new faces."""
-    (folder / "calibration.json").unlink(missing_ok=True)
+    """Rename what answers became: made faces always have the same names, and old labels would pass for new faces'."""
     put_aside(folder / "labels.csv", "labels")
+    put_aside(folder / "labels.html", "report")
+    put_aside(folder / calibration.FILE, "calibration")
 
 
 def put_aside(path: Path, what: str) -> None:
@@ -79,11 +81,22 @@ def put_aside(path: Path, what: str) -> None:
     while aside.exists():
         number += 1
         aside = path.with_stem(f"{stem}_{number}")
-    print(f"{path.parent}: the {what} of the old pictures are now in {path.rename(aside).name}")
+    print(f"{path.parent}: {what} of the old pictures: now {path.rename(aside).name}")
 
 
-def recorded_by_people(image_set: str, sessions: Path) -> Path | None:
-    """A recording of a person, no simulation, on the image set of that name; None where there is none."""
+def judged_by_people(folder: Path, sessions: Path) -> Path | None:
+    """What shows that people, no simulation, have judged the set in `folder`: a recording, or a calibration by tables.
+
+    None where nothing does. A calibration that cannot be read counts as theirs.
+    """
+    made = folder / calibration.FILE
+    if made.exists():
+        try:
+            if not calibration.read_calibration(folder).simulated:
+                return made
+        except UserError:
+            return made
+    image_set = folder.resolve().name
     for path in sorted(sessions.glob("sub-*/beh/*_beh.json")):
         try:
             sidecar = json.loads(path.read_text(encoding="utf-8"))

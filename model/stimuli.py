@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import shell
 from data.calibration import ASKED, IDENTITY, MADE_BY, MODEL, calibration_of
 from data.images import describe, read_about
-from data.sources import new_pictures, put_labels_aside, recorded_by_people
+from data.sources import judged_by_people, new_pictures, put_labels_aside
 from shell import UserError, progress
 
 if TYPE_CHECKING:
@@ -106,10 +106,10 @@ def check(settings: Settings) -> None:
     there = (settings.out / "images").iterdir() if (settings.out / "images").is_dir() else ()
     if not about and (foreign := next((path.name for path in there if not OURS.fullmatch(path.name)), None)):
         raise UserError(f"{settings.out}: holds pictures that were not made here ({foreign}); --out names another.")
-    recording = recorded_by_people(settings.out.resolve().name, settings.sessions)
-    if recording is not None and (settings.out / "images").exists():
+    shown_by = judged_by_people(settings.out, settings.sessions)
+    if shown_by is not None and (settings.out / "images").exists():
         raise UserError(
-            f"{settings.out}: people have judged this set ({recording}), so it stays as it is; --out names another."
+            f"{settings.out}: people have judged this set ({shown_by}), so it stays as it is; --out names another."
         )
 
 

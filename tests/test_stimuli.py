@@ -136,9 +136,10 @@ def test_a_set_is_replaced_by_force_only_and_its_labels_are_put_aside() -> None:
         main(replace(SMALL, seed=1))
     assert contents(Path("data/stimuli")) == before
     Path("data/stimuli/labels.csv").write_text("image,smile\n")
-    write_calibration(Path("data/stimuli"), CALIBRATION)
+    write_calibration(Path("data/stimuli"), replace(CALIBRATION, simulated=True))
     main(replace(SMALL, seed=1, force=True))
     assert Path("data/stimuli/labels_of_old_pictures.csv").exists()
+    assert Path("data/stimuli/calibration_of_old_pictures.json").exists()
     assert not Path("data/stimuli/labels.csv").exists() and not Path("data/stimuli/calibration.json").exists()
     assert set(data.open_set("data/stimuli").metadata()["seed"]) == {1}
 
@@ -156,6 +157,19 @@ def test_a_set_that_people_have_judged_is_never_replaced(simulated: bool) -> Non
         main(replace(SMALL, seed=1, force=True))
     assert contents(Path("data/stimuli")) == before
     main(replace(SMALL, out=Path("data/another")))
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_set_that_people_have_judged_elsewhere_is_never_replaced(damaged: bool) -> None:
+    """In PsychoPy, say: their answers came by labeling.build --trials, and no session file tells of them."""
+    main(SMALL)
+    path = write_calibration(Path("data/stimuli"), CALIBRATION)
+    if damaged:
+        path.write_text("{")
+    before = contents(Path("data/stimuli"))
+    with pytest.raises(UserError, match=r"people have judged this set .*calibration\.json"):
+        main(replace(SMALL, seed=1, force=True))
+    assert contents(Path("data/stimuli")) == before
 
 
 def test_pictures_of_another_source_are_never_replaced() -> None:
