@@ -37,14 +37,18 @@ def add(folder: Path, subjects: Iterable[str]) -> None:
         _write(path, header, rows)
 
 
-def forget(folder: Path, subject: str) -> None:
-    """Take out the row of `subject` if it holds nothing but the name. The caller holds the dataset's lock."""
+def forget(folder: Path, subject: str) -> bool:
+    """Take out the row of `subject` if it holds nothing but the name; returns whether none is left.
+
+    The caller holds the dataset's lock.
+    """
     path = folder / "participants.tsv"
     header, rows = _table(path)
     at = header.index("participant_id")
     kept = [row for row in rows if row[at : at + 1] != [f"sub-{subject}"] or set(row) - {row[at], schema.MISSING}]
     if len(kept) < len(rows):
         _write(path, header, kept)
+    return all(row[at : at + 1] != [f"sub-{subject}"] for row in kept)
 
 
 def describe(folder: str | os.PathLike[str], subject: str, answers: Mapping[str, str | int | None]) -> None:

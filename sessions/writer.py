@@ -19,7 +19,7 @@ class RunWriter:
 
     Entering takes the subject's lock, the next free run number and writes a header; nothing is ever overwritten.
     Leaving keeps the file as it is, also after an error; a run without a single trial leaves no file, and
-    a subject without any no row in participants.tsv, unless that row tells something.
+    a subject without any no folder and no row in participants.tsv, unless that row tells something.
 
     Parameters
     ----------
@@ -65,10 +65,11 @@ class RunWriter:
         files.check_subject(self.folder, self.subject)
         home = self.folder / f"sub-{self.subject}"
         with ExitStack() as undo:
-            undo.enter_context(
-                files.locked(home / ".lock", f"subject {self.subject!r} is being recorded by another process.")
-            )
-            _describe_dataset(self.folder, self.subject)
+            with files.locked(self.folder / ".lock"):  # without it, `forget` may remove the folder that we wait in
+                undo.enter_context(
+                    files.locked(home / ".lock", f"subject {self.subject!r} is being recorded by another process.")
+                )
+                _describe_dataset(self.folder, self.subject)
             self.number = 1 + max((_run_number(path) for path in (home / "beh").glob("*_run-*")), default=0)
             self.path = home / "beh" / f"sub-{self.subject}_task-{schema.TASK}_run-{self.number:02d}_beh.tsv"
             self.update()  # the sidecar first, so that there is no moment in which rows lie there unexplained
@@ -148,12 +149,15 @@ class RunWriter:
 
 def forget(folder: Path, subject: str) -> None:
     """Nothing says any more that somebody was here, if there is no run of theirs and they told nothing."""
+    home = folder / f"sub-{subject}"
     try:
-        (folder / f"sub-{subject}" / "beh").rmdir()
+        (home / "beh").rmdir()
     except OSError:  # there are other runs
         return
-    with suppress(OSError, UserError), files.locked(folder / ".lock"):  # a tidy table is no reason to fail
-        participants.forget(folder, subject)
+    with suppress(OSError, UserError), files.locked(folder / ".lock"):  # a tidy dataset is no reason to fail
+        if participants.forget(folder, subject):  # BIDS wants a folder for every row, and a row for every folder
+            (home / ".lock").unlink(missing_ok=True)
+            home.rmdir()
 
 
 def flush_to_disk(descriptor: int) -> None:
@@ -191,17 +195,17 @@ def _run_number(path: Path) -> int:
 def _describe_dataset(folder: Path, subject: str) -> None:
     """The files that make `folder` a BIDS dataset, where they are missing, and all subjects in participants.tsv.
 
-    What people have changed in them stays: rows and columns (age, sex, ...) are only added to.
+    What people have changed in them stays: rows and columns (age, sex, ...) are only added to. The caller holds the
+    dataset's lock.
     """
-    with files.locked(folder / ".lock"):
-        for name, text in (
-            ("dataset_description.json", schema.to_json(schema.DATASET_DESCRIPTION)),
-            ("participants.json", schema.to_json(schema.PARTICIPANTS_SIDECAR)),
-            (f"task-{schema.TASK}_beh.json", schema.to_json(schema.TASK_SIDECAR)),
-            ("README", schema.README),
-            (".bidsignore", schema.BIDSIGNORE),
-        ):
-            if not (folder / name).exists():
-                write_text(folder / name, text)
-        recorded = {one for one in files.subjects(folder) if (folder / f"sub-{one}" / "beh").is_dir()}
-        participants.add(folder, sorted(recorded | {subject}))
+    for name, text in (
+        ("dataset_description.json", schema.to_json(schema.DATASET_DESCRIPTION)),
+        ("participants.json", schema.to_json(schema.PARTICIPANTS_SIDECAR)),
+        (f"task-{schema.TASK}_beh.json", schema.to_json(schema.TASK_SIDECAR)),
+        ("README", schema.README),
+        (".bidsignore", schema.BIDSIGNORE),
+    ):
+        if not (folder / name).exists():
+            write_text(folder / name, text)
+    recorded = {one for one in files.subjects(folder) if (folder / f"sub-{one}" / "beh").is_dir()}
+    participants.add(folder, sorted(recorded | {subject}))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sessions import RunWriter, participants
+from sessions import RunWriter, files, participants
 from shell import UserError
 
 
@@ -27,7 +27,7 @@ def test_answers_stand_in_the_subjects_row_and_are_described(tmp_path: Path) -> 
     }
 
 
-def test_who_left_without_a_trial_leaves_no_row_but_who_told_something_does(tmp_path: Path) -> None:
+def test_who_left_without_a_trial_leaves_no_trace_but_who_told_something_does(tmp_path: Path) -> None:
     with RunWriter(tmp_path, "alice", "faces") as run:
         run.write(trial=1, trial_type="main", image="a.png")
     with RunWriter(tmp_path, "alice", "faces"), RunWriter(tmp_path, "bob", "faces"):
@@ -37,7 +37,7 @@ def test_who_left_without_a_trial_leaves_no_row_but_who_told_something_does(tmp_
     with RunWriter(tmp_path, "dave", "faces"):
         assert participants.read(tmp_path, "dave")
     assert (tmp_path / "participants.tsv").read_text() == "participant_id\tage\nsub-alice\tn/a\nsub-carol\t40\n"
-    assert not (tmp_path / "sub-bob" / "beh").exists()
+    assert files.subjects(tmp_path) == ["alice", "carol"]  # as in participants.tsv
 
 
 def test_what_people_wrote_into_the_table_stays(tmp_path: Path) -> None:

@@ -572,7 +572,7 @@ def test_a_second_simulation_is_refused_unless_forced(faces: Path) -> None:
     simulate.main(simulate.Settings(limit=5, subjects=2, force=True))
     assert sessions.read()["subject"].unique().tolist() == ["sim01", "sim02"]
     assert "sub-sim03" not in Path("sessions/participants.tsv").read_text()
-    assert not Path("sessions/sub-sim03/beh").exists()
+    assert not Path("sessions/sub-sim03").exists()
 
 
 def test_a_persons_recording_is_never_replaced_by_a_simulation(faces: Path) -> None:
