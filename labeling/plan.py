@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from labeling.reliability import Reliability
     from labeling.scores import Terms
     from labeling.votes import Votes
 
@@ -53,6 +54,7 @@ class Settings:
 
 def main(settings: Settings) -> None:
     from labeling.diffusion import diffusion
+    from labeling.reliability import split_half
     from labeling.votes import from_trials
 
     if not 0 < settings.reliability < 1:
@@ -69,11 +71,12 @@ def main(settings: Settings) -> None:
         responses=settings.responses,
         skip_bad=settings.skip_bad,
     )
-    votes = from_trials(build.read_trials(source, print))
-    check_pilot(votes)
+    trials = build.read_trials(source, print)
+    votes = from_trials(trials)
+    shared = check_pilot(votes)
     print(f"Fitting {len(votes.subjects)} subjects of the pilot ...")
     fitted = diffusion(votes)
-    print(*fitted.notes, sep="\n")
+    print(*fitted.notes, own_reliability(split_half(trials, settings.method), shared), sep="\n")
     table = simulate(votes, fitted, settings)
     print(table.to_string(index=False, float_format="{:.2f}".format))
     path = settings.data / "plan.png"
@@ -87,8 +90,11 @@ def main(settings: Settings) -> None:
     print(f"Next: python -m annotator --subject ID{shell.flags(settings, 'data')}")
 
 
-def check_pilot(votes: "Votes") -> None:
-    """Refuse a pilot that does not show how far subjects differ, or whose times are in another unit."""
+def check_pilot(votes: "Votes") -> int:
+    """How many images two subjects or more have judged.
+
+    Refuses a pilot that does not show how far subjects differ, or whose times are in another unit.
+    """
     import numpy as np
 
     from labeling.subjects import MILLISECONDS_FROM_S
@@ -110,6 +116,23 @@ def check_pilot(votes: "Votes") -> None:
         raise UserError(
             f"subject {odd[0]}: the response times look like milliseconds; --rename THEIRS=response_time_ms says so."
         )
+    return shared
+
+
+def own_reliability(pilot: "Reliability | None", shared: int) -> str:
+    """What the pilot's own labels are worth; a warning where that cannot be told from chance.
+
+    Observers fitted to votes that agree by chance still seem to see a little, so their plan is too hopeful. The
+    standard error of the correlation of halves is 1 / sqrt(n - 3) where there is none (Fisher, 1921), of n images.
+    """
+    agree = 0.0 if pilot is None else pilot.split_half
+    if agree < 2 / max(shared - 3, 1) ** 0.5:
+        return (
+            f"note: halves of the pilot agree by {agree:.2f} on {shared} faces, as they may by chance. The plan takes "
+            "for granted that subjects see something in common: it is too hopeful if they do not. A larger pilot tells."
+        )
+    assert pilot is not None
+    return f"The pilot's own labels have a reliability of {pilot.full:.2f} (split-half, {pilot.n_subjects} subjects)."
 
 
 def simulate(votes: "Votes", fitted: "Terms", settings: Settings) -> "pd.DataFrame":

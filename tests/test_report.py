@@ -226,7 +226,7 @@ def test_a_plan_grows_with_subjects_and_is_drawn(faces: Path, capsys: pytest.Cap
     simulate.main(simulate.Settings(subjects=3, limit=40))
     plan.main(plan.Settings(subjects=(1, 12), repeats=2, reliability=0.5))
     said = capsys.readouterr().out
-    assert "reach a reliability of 0.5" in said
+    assert "reach a reliability of 0.5" in said and "The pilot's own labels have a reliability of" in said
     rows = [line.split() for line in said.splitlines()]
     one, twelve = (float(row[1]) for row in rows if row[:1] in (["1"], ["12"]) and len(row) == 4)
     assert one < twelve
@@ -248,6 +248,15 @@ def test_a_plan_needs_shared_faces_and_times_in_seconds(faces: Path, rows: str, 
     Path("mine.csv").write_text(f"subject,image,response,response_time\n{rows}\n")
     with pytest.raises(UserError, match=reason):
         plan.main(plan.Settings(trials=Path("mine.csv")))
+
+
+def test_a_plan_from_coin_flips_is_doubted(faces: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    names = [path.name for path in (faces / "images").iterdir()]
+    rows = [f"{s},{name},{rng.choice([-1, 1])},{rng.uniform(0.4, 0.9):.3f}" for s in "abcd" for name in names]
+    Path("mine.csv").write_text("\n".join(["subject,image,response,response_time", *rows]) + "\n")
+    plan.main(plan.Settings(trials=Path("mine.csv"), subjects=(5,), repeats=1))
+    assert "as they may by chance" in capsys.readouterr().out
 
 
 def test_a_plan_needs_two_subjects(faces: Path) -> None:
