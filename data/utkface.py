@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from data.archives import is_address, members, total
+from data.decoding import BadPicture, decode
 from data.download import download
 from data.images import describe
 from data.sources import name_left_out, new_pictures
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from data.prepare import Utkface
 
 NAME = re.compile(r"(?P<age>\d{1,3})_(?P<gender>[01])_(?P<race>[0-4])_\d{17}\.jpg(\.chip\.jpg)?")
+OLDEST = 122  # nobody has become older
+DECODED = 64  # pixels: enough to see whether a picture is whole, and quick
 LEVELS = {  # as the publishers name them
     "gender": {"0": "male", "1": "female"},
     "race": {"0": "White", "1": "Black", "2": "Asian", "3": "Indian", "4": "other"},
@@ -53,7 +56,7 @@ def prepare_utkface(settings: "Utkface") -> Path:
                 left_out[name] = reason
         if not rows:
             name_left_out(left_out)
-            raise UserError(f"{source}: no picture named like 20_1_0_20170116174525125.jpg.chip.jpg.")
+            raise UserError(f"{source}: no readable picture named like 20_1_0_20170116174525125.jpg.chip.jpg.")
     if is_address(settings.source):
         source.unlink()
     name_left_out(left_out)
@@ -72,7 +75,14 @@ def _copy(name: str, content: bytes, images: Path, rows: list[dict[str, str | in
         return "its name is not [age]_[gender]_[race]_[date&time].jpg.chip.jpg"
     if (images / name).exists():
         return "a picture of this name was copied before"
+    if int(match["age"]) > OLDEST:
+        return f"an age of {match['age']} years"
     (images / name).write_bytes(content)
+    try:
+        decode(images / name, DECODED)
+    except BadPicture as error:
+        (images / name).unlink()
+        return str(error)
     rows.append({"image": name, **{key: int(value) for key, value in match.groupdict().items()}})
     return None
 
@@ -80,6 +90,9 @@ def _copy(name: str, content: bytes, images: Path, rows: list[dict[str, str | in
 def _import_labels(labels: pd.DataFrame, names: set[str], path: Path) -> None:
     known = labels["image"].isin(names)
     name_left_out(dict.fromkeys(labels["image"][~known], "has a label but no picture"))
+    if not known.any():
+        print("note: no label is of a picture of this set, so none is imported.")
+        return
     with whole_file(path) as aside:
         labels.loc[known, ["image", "smile"]].sort_values("image").to_csv(aside, index=False)
     print(f"{known.sum():,} labels imported: {path}")

@@ -75,6 +75,27 @@ def test_labels_are_imported_and_those_without_a_picture_named(capsys: pytest.Ca
     assert "me.png: has a label but no picture" in capsys.readouterr().out
 
 
+def test_labels_of_other_pictures_make_no_table(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("labels.csv").write_text(",stimulus_filename,avg_encode\n0,me.png,1\n")
+    main(Utkface(source("tar"), labels=Path("labels.csv")))
+    assert "no label is of a picture of this set" in capsys.readouterr().out
+    assert not Path("data/utkface/labels_published.csv").exists()
+
+
+def test_pictures_that_are_none_and_ages_of_nobody_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path(source("folder"))
+    empty, cut, old = (f"{age}_0_0_20170110223927225.jpg.chip.jpg" for age in ("1", "2", "999"))
+    (folder / empty).write_bytes(b"")
+    (folder / cut).write_bytes(jpeg()[:300])
+    (folder / old).write_bytes(jpeg())
+    main(Utkface(str(folder)))
+    assert data.open_set("data/utkface").names == tuple(NAMES)
+    said = capsys.readouterr().out
+    assert f"{empty}: the file is empty" in said and f"left out {cut}: " in said
+    assert f"{old}: an age of 999 years" in said
+    assert sorted(path.name for path in Path("data/utkface/images").iterdir()) == NAMES
+
+
 @pytest.mark.parametrize("name", ["../evil.jpg", "/evil.jpg", "a/../../evil.jpg", "C:/evil.jpg", "..\\evil.jpg"])
 def test_a_member_that_would_land_outside_is_refused(name: str) -> None:
     make_tar(Path("bad.tar"), [NAMES[0], name])
@@ -101,7 +122,7 @@ def test_links_in_an_archive_are_not_followed() -> None:
         info = tarfile.TarInfo(NAMES[0])
         info.type, info.linkname = tarfile.SYMTYPE, str(Path("secret").resolve())
         archive.addfile(info)
-    with pytest.raises(UserError, match="no picture named like"):
+    with pytest.raises(UserError, match="no readable picture named like"):
         main(Utkface("bad.tar"))
 
 
