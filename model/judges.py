@@ -69,6 +69,11 @@ class Judges:
         self._needs_map()
         return float(self.about["smile_error"])
 
+    @property
+    def age_error(self) -> float | None:
+        """Mean absolute error of the age read in real validation faces, in years; None where that is not known."""
+        return self.about.get("validation", {}).get("age_error_years")
+
     def smile(self, pictures: Pictures) -> Floats:
         """The degree of smile in each picture (N,), on the scale of the labels, unclipped.
 

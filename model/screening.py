@@ -1,11 +1,13 @@
 """Which of a model's faces are good enough to be shown to people, by judges that took no part in its training.
 
 A person who does not exist is left out whose smile is read far from the asked degree, whose read smile falls where the
-asked one grows, who lies apart from what the model usually makes, or who looks like one that is already in the set.
-What is usual and what is alike is learned from the model's own samples.
+asked one grows, who changes more than the smile (who it is, age or sex), who lies apart from what the model usually
+makes, or who looks like one that is already in the set. What is usual and what is alike is learned from the model's own
+samples.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,11 +17,14 @@ from numpy.typing import NDArray
 Pictures = NDArray[np.uint8]  # (..., S, S, 3)
 Floats = NDArray[np.float64]
 
-FAR = 2.0  # a read degree further from the asked one, in standard deviations of the reading, is a failure
+FAR = 2.0  # what is read further off than this many errors of the reading is a failure
+FALSE_MATCHES = 0.05  # of two different people at one degree, how many pass for one
+SURE = 0.75  # of the sex, at one degree of one and at another of the other
 NEIGHBOURS = 5
 ODD = 3.0  # robust standard deviations above the usual distance to the neighbours
 
 OFF, FALLS, APART, ALIKE = "smile read far off", "smile not monotone", "unlike other faces", "near-duplicates"
+ANOTHER, AGES, SEX = "not one person at all degrees", "age changes", "sex changes"
 
 
 class Judges(Protocol):
@@ -28,9 +33,14 @@ class Judges(Protocol):
     @property
     def smile_error(self) -> float: ...
 
+    @property
+    def age_error(self) -> float | None: ...
+
     def smile(self, pictures: Pictures) -> Floats: ...
 
     def describe(self, pictures: Pictures) -> Floats: ...
+
+    def attributes(self, pictures: Pictures) -> Mapping[str, Floats]: ...
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,8 @@ class Usual:
     """A person further from the nearest of them is an outlier."""
     alike: float
     """Two persons nearer to each other are near-duplicates."""
+    one: float
+    """Two pictures further from each other are not of one person."""
 
 
 @dataclass
@@ -62,6 +74,7 @@ class Screening:
         """Whether a person, (K, S, S, 3) at the asked degrees, joins the set."""
         descriptors = self.judges.describe(faces)
         reason = failure(self.judges.smile(faces), self.asked, self.judges.smile_error)
+        reason = reason or change(descriptors, self.usual.one, self.judges.attributes(faces), self.judges.age_error)
         if (
             reason is None
             and neighbour_distance(person(descriptors[None]), self.usual.descriptors)[0] > self.usual.apart
@@ -87,17 +100,35 @@ def failure(read: Floats, asked: Floats, error: float) -> str | None:
     return FALLS if (np.diff(read[np.argsort(asked)]) < 0).any() else None
 
 
+def change(descriptors: Floats, one: float, attributes: Mapping[str, Floats], age_error: float | None) -> str | None:
+    """What else than the smile changes in a person, with `descriptors` (K, D) and `attributes` (K,) each, or None.
+
+    Pictures of one person are not further than `one` from each other. `age_error` in years is that of a reading.
+    """
+    if np.linalg.norm(descriptors[:, None] - descriptors, axis=-1).max() > one:
+        return ANOTHER
+    if age_error is not None and "age" in attributes and np.ptp(attributes["age"]) > FAR * age_error:
+        return AGES
+    female = attributes.get("p(female)")
+    return SEX if female is not None and female.min() < 1 - SURE and female.max() > SURE else None
+
+
 def learn_usual(samples: Floats, sterner: Floats, happier: Floats) -> Usual:
     """`Usual` from descriptors of R samples: (R, K, D) at the asked degrees, and (R, D) at two that lie apart.
 
     Outliers are more than 3 robust standard deviations further from their 5 nearest neighbours than is usual (Ramaswamy
-    et al., 2000). Two persons are alike who differ less than one person does at two degrees, in the median.
+    et al., 2000). Two persons are alike who differ less than one person does at two degrees, in the median. Two
+    pictures are of one person if they are nearer than all but `FALSE_MATCHES` of pairs of samples at one degree.
     """
     persons = person(samples)
     usual = neighbour_distance(persons, persons, itself=1)
     middle = np.median(usual)
     deviation = 1.4826 * np.median(np.abs(usual - middle))
-    return Usual(persons, float(middle + ODD * deviation), float(np.median(np.linalg.norm(sterner - happier, axis=-1))))
+    alike = np.median(np.linalg.norm(sterner - happier, axis=-1))
+    pairs = np.triu_indices(len(samples), 1)
+    strangers = [np.linalg.norm(some[:, None] - some, axis=-1)[pairs] for some in samples.swapaxes(0, 1)]
+    one = np.quantile(strangers, FALSE_MATCHES)
+    return Usual(persons, float(middle + ODD * deviation), float(alike), float(one))
 
 
 def person(descriptors: Floats) -> Floats:

@@ -23,7 +23,19 @@ from model.cvae import CVAE
 from model.latent import Latent
 from model.luminance import face_oval, match, moments
 from model.pictures import to_uint8
-from model.screening import ALIKE, APART, FALLS, OFF, failure, learn_usual, neighbour_distance
+from model.screening import (
+    AGES,
+    ALIKE,
+    ANOTHER,
+    APART,
+    FALLS,
+    OFF,
+    SEX,
+    change,
+    failure,
+    learn_usual,
+    neighbour_distance,
+)
 from model.stimuli import Settings, main
 from shell import UserError
 from tests.test_calibration import CALIBRATION
@@ -233,6 +245,32 @@ def test_distances_to_neighbours_are_those_by_hand() -> None:
     assert neighbour_distance(np.array([[-1.0]]), line)[0] == np.mean([1, 2, 3, 4, 5])
 
 
+APART_BY = np.array([[1.0, 0.0], [0.8, 0.6], [0.6, 0.8]])  # the ends lie 0.89 from each other
+
+
+@pytest.mark.parametrize(
+    ("one", "age", "female", "reason"),
+    [
+        (0.9, (30, 35, 38), (0.2, 0.3, 0.7), None),
+        (0.8, (30, 30, 30), (0.2, 0.2, 0.2), ANOTHER),
+        (0.9, (30, 25, 38), (0.2, 0.2, 0.2), AGES),
+        (0.9, (30, 30, 30), (0.2, 0.5, 0.8), SEX),
+    ],
+)
+def test_a_person_fails_who_changes_more_than_the_smile(
+    one: float, age: tuple[float, ...], female: tuple[float, ...], reason: str | None
+) -> None:
+    attributes = {"age": np.array(age), "p(female)": np.array(female)}
+    assert change(APART_BY, one, attributes, age_error=5.0) == reason
+    assert change(APART_BY, one, {}, age_error=None) == (ANOTHER if reason == ANOTHER else None)
+
+
+def test_pictures_are_of_one_person_that_are_nearer_than_two_peoples_usually_are() -> None:
+    angles = np.linspace(0, 1, 101)[:, None]  # of a circle's first radian: 5 % of pairs are less than 0.026 apart
+    samples = np.stack([np.cos(angles), np.sin(angles)], -1)
+    assert learn_usual(samples, samples[:, 0], samples[:, 0]).one == pytest.approx(0.026, abs=0.005)
+
+
 class Toy:
     """A model whose person i is a point on a circle, painted as a colour; the smile is painted as another.
 
@@ -261,7 +299,10 @@ class Toy:
 class Eye:
     """Reads what a `Toy` paints; a smile moves the descriptor a little."""
 
-    smile_error = 0.2
+    smile_error, age_error = 0.2, None
+
+    def attributes(self, pictures: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
+        return {}
 
     def smile(self, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
         return pictures[:, 0, 0, 2] / 127.5 - 1
