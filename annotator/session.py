@@ -56,11 +56,14 @@ def record(settings: Settings, subject: str) -> None:
                 raise
             finally:
                 trials.finish()
-    if trials.rows:
-        print(f"{run.path}: {len(trials.rows)} trials.")
-        print(f"Next: python -m labeling.build{flags(settings, 'data', 'sessions')}")
-    else:
+    if not trials.rows:
         print("Nothing was shown, nothing is recorded.")
+        return
+    print(f"{run.path}: {len(trials.rows)} {'trial' if len(trials.rows) == 1 else 'trials'}.")
+    if all(row["trial_type"] == "practice" for row in trials.rows):
+        print("These are practice, not votes; the same command goes on.")
+    else:
+        print(f"Next: python -m labeling.build{flags(settings, 'data', 'sessions')}")
 
 
 def note_differences(course: Course) -> None:

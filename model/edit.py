@@ -121,9 +121,12 @@ def listed(images: tuple[Path, ...]) -> list[Path]:
     Raises
     ------
     UserError
-        A folder has no pictures.
+        Nothing is named, or a folder has no pictures.
     """
     from data.decoding import SUFFIXES
+
+    if not images:
+        raise UserError("no picture is named; expected picture files, or folders of them.")
 
     found: list[Path] = []
     for path in images:

@@ -53,6 +53,7 @@ def fetch() -> Path:
     """
     if not archive().exists():
         address = f"{registry()}/@vladmandic/face-api/-/{archive().name}"
+        print(f"{archive()} is not there yet: fetching the judges' nets from {address}, once.")
         try:
             download(address, CACHE)
         except UserError as error:

@@ -60,7 +60,7 @@ def main(settings: Settings) -> None:
         if len(names) < 2:
             raise UserError(f"--images {names[0]}: expected at least two faces.")
     else:
-        people = model.people(max(settings.identities) + 1, settings.seed)[list(settings.identities)]
+        people = model.people(settings.identities, settings.seed)
         ends, held, drawn = model.latents(people, settings.smile), None, model.picture  # as `model.sample` draws them
     rows = []
     for first, second in pairwise(ends):

@@ -38,6 +38,7 @@ RUNS = Path("runs")
 PRETRAINED = Path(__file__).resolve().parent / "pretrained"
 DECODED = 64  # faces at a time: what fits into a processor's cache
 TOGETHER = 1024  # the same of latents that `model.flow` draws: twice as quick as 256
+PEOPLE = 100_000  # of a seed
 FEW = 8  # of these, fewer are drawn without company
 SUPPLEMENTS = ("prior", "detail")  # NAME.safetensors, by model.NAME
 DEMO = "demo"  # never taken by default
@@ -149,13 +150,22 @@ class SmileModel:
         self._needs_condition("read a smile")
         return degree(self.latent.read(z), self.way)
 
-    def people(self, count: int, seed: int = 0, truncation: float = 1.0) -> Tensor:
-        """`count` people who do not exist, one a row: what `latents` makes faces of.
+    def people(self, which: int | Sequence[int], seed: int = 0, truncation: float = 1.0) -> Tensor:
+        """People who do not exist, one a row: what `latents` makes faces of. The first `which`, or those numbers.
 
         A `truncation` below 1 draws them nearer to the mean face: more typical, less diverse (Brock et al., 2019).
+
+        Raises
+        ------
+        UserError
+            A seed has `PEOPLE`, and more are asked for.
         """
+        numbers = range(which) if isinstance(which, int) else which
+        count = max(numbers, default=-1) + 1
+        if count > PEOPLE:
+            raise UserError(f"{count:,} people of seed {seed}: a seed has {PEOPLE:,}; another seed has others.")
         drawn = np.random.default_rng(seed).standard_normal((count, self.dimensions), dtype=np.float32)
-        noise = torch.from_numpy(drawn).to(self.latent.mean.device)
+        noise = torch.from_numpy(drawn[list(numbers)]).to(self.latent.mean.device)
         return self._in_parts(lambda some: self.space.people(some, truncation), noise)
 
     def latents(self, people: Tensor, smile: float | Tensor | None = None, exaggerate: bool = False) -> Tensor:

@@ -113,7 +113,7 @@ def write_separately(
     model_hash: str,
     how: "Mapping[str, float]",
 ) -> Path:
-    """Each face as OUT/0000.png, or OUT/smile_0.50/0000.png where there are several degrees; returns the manifest.
+    """Each face as OUT/smile_0.50/0000.png, OUT/0000.png where no degree is asked for; returns the manifest.
 
     Its column `smile` is what the model was asked for; where that is not the key of `faces`, `perceived` has the key.
     What else was asked for, and is no default, has columns of its own, named as in `how`.
@@ -124,7 +124,7 @@ def write_separately(
 
     rows: list[tuple[str, float | None, int | str, int | None, str]] = []
     for smile, some in faces.items():
-        folder = out if len(faces) == 1 else out / folder_name(smile or 0.0)
+        folder = out if smile is None else out / folder_name(smile)
         for identity, face in enumerate(some):
             path = pictures.save(Image.fromarray(face), folder / f"{identity:04d}.png")
             rows.append((path.relative_to(out).as_posix(), asked[smile], identity, seed, model_hash))

@@ -47,7 +47,7 @@ def face(model: SmileModel, seed: int, identity: int, smile: float) -> Picture:
     UserError
         The model has no condition.
     """
-    z = model.latents(model.people(identity + 1, seed)[-1:], smile)
+    z = model.latents(model.people([identity], seed), smile)
     picture: Picture = pictures.to_uint8(model.picture(z))[0]
     return picture
 

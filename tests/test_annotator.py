@@ -325,6 +325,16 @@ def test_practice_has_feedback_and_rows_of_its_own(desktop: Desktop, folder: Pat
     assert [row["trial_type"] for row in rows(folder)] == ["practice", *["main"] * 6]
 
 
+def test_who_leaves_during_practice_has_given_no_answer(desktop: Desktop, folder: Path) -> None:
+    flags = ["1" if before == "--practice" else flag for before, flag in pairwise(("", *QUICK))]
+    program = desktop.start(folder, *flags, code=ANNOUNCING)
+    wait_for_face(desktop, program)
+    program.terminate()
+    output = finish(program)
+    assert ": 1 trial.\nThese are practice, not votes; the same command goes on." in output
+    assert [row["trial_type"] for row in rows(folder)] == ["practice"]
+
+
 def test_a_simulated_subject_goes_through_the_true_program(desktop: Desktop, folder: Path) -> None:
     program = desktop.start(folder, *QUICK, "--simulate")
     output = finish(program)

@@ -276,6 +276,8 @@ def test_an_empty_folder_and_a_missing_file_are_named(tmp_path: Path, face: Path
         do(tmp_path / "empty", smile=(1.0,))
     with pytest.raises(UserError, match=r"none.jpg \(the file is not there\)"):
         do(tmp_path / "none.jpg", smile=(1.0,))
+    with pytest.raises(UserError, match="no picture is named"):
+        do(smile=(1.0,))
 
 
 def test_files_of_one_name_do_not_replace_each_other_nor_an_input(

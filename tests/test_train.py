@@ -420,6 +420,22 @@ def test_sampling_writes_grids_a_strip_and_a_manifest(
     assert manifest["model"].unique().tolist() == [model.load(run).hash]
 
 
+def test_faces_of_a_second_degree_do_not_replace_those_of_the_first(run: Path, tmp_path: Path) -> None:
+    for smile in (-1.0, 0.5):
+        sample.main(sample.Settings(smile=(smile,), count=1, run=run, out=tmp_path, separate=True))
+    assert sorted(pd.read_csv(tmp_path / "manifest.csv")["file"]) == ["smile_-1.00/0000.png", "smile_0.50/0000.png"]
+    assert (tmp_path / "smile_-1.00/0000.png").exists() and (tmp_path / "smile_0.50/0000.png").exists()
+
+
+def test_people_have_numbers_and_a_seed_has_an_end(run: Path) -> None:
+    faces = model.load(run)
+    torch.testing.assert_close(faces.people([3, 1]), faces.people(4)[[3, 1]])
+    with pytest.raises(UserError, match="a seed has 100,000"):
+        faces.people(1_000_000_000)
+    with pytest.raises(UserError, match="1,000,000,000 people of seed 0"):
+        faces.people([0, 999_999_999])
+
+
 def test_truncation_and_exaggeration_are_in_the_manifest(run: Path, tmp_path: Path) -> None:
     sample.main(sample.Settings((3.0,), 2, run=run, out=tmp_path, separate=True, truncation=0.5, exaggerate=True))
     table = pd.read_csv(tmp_path / "manifest.csv")
