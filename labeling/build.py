@@ -132,6 +132,8 @@ def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFr
     import data
     from labeling.votes import is_vote
 
+    if settings.trials is None and (settings.rename or settings.responses):
+        raise UserError("--rename and --responses say how to read a table; --trials names it.")
     if settings.trials is not None:
         from labeling.tables import read_trials as read_table
 

@@ -17,7 +17,7 @@ from model.folds import judge_labels
 from model.judge_nets import FEMALE, SIZE, known_attributes, learn_persons, written
 from model.judges import FEWEST_LABELS, Judges, OwnNets, Pictures, Source
 from model.measures import Floats, area_under_curve, calibrated_error, calibration, top_1
-from model.reader import agreement, fit_ridge
+from model.reader import agreement, cross_validated, fit_ridge
 from shell import UserError
 
 Kind = Literal["own", "face-api"]
@@ -65,7 +65,11 @@ def recipe(kind: str, images: ImageSet, config: Mapping[str, Any], steps: int, s
     made: dict[str, Any] = {"judge": kind, "data": images.name, "seed": seed}
     made["labels"] = hashlib.sha256(labels.encode()).hexdigest()[:12]
     made["reader_folds"] = config.get("reader_folds")
-    return made | ({"steps": steps} if kind == "own" else {})
+    if kind == "own":
+        _, names = images.pictures(SIZE)
+        known = "\n".join([*names, images.metadata().to_csv(index=False)])
+        made |= {"steps": steps, "faces": hashlib.sha256(known.encode()).hexdigest()[:12]}
+    return made
 
 
 def teach_smile(
@@ -99,24 +103,20 @@ def teach_smile(
     about["taught_by"] = {"labels": len(taught)}
     features = nets.smile_features(pictures[taught])
     nets.ridge = fit_smile(features, labels[taught])
-    return taught, cross_validated(features, labels[taught])
+    return taught, cross_validated(features, labels[taught], fit=fit_scaled)
 
 
 def fit_smile(features: Floats, smiles: Floats) -> torch.Tensor:
     """Weights of features (n, F), then the offset: (F + 1,)."""
+    weights, offset, _ = fit_scaled(features, smiles)
+    return torch.tensor(np.append(weights, offset))
+
+
+def fit_scaled(features: Floats, smiles: Floats) -> tuple[Floats, float, float]:
+    """`fit_ridge` to features (n, F) that are scaled, in its own terms."""
     scale = np.sqrt(FEATURE_VARIANCE / features.var(0).sum())
-    weights, offset, _ = fit_ridge(features * scale, smiles)
-    return torch.tensor(np.append(weights * scale, offset))
-
-
-def cross_validated(features: Floats, smiles: Floats, folds: int = 10) -> Floats:
-    """What `fit_smile` on the other folds reads in each face: (n, F), (n,) -> (n,)."""
-    fold = np.random.default_rng(0).permutation(len(smiles)) % folds
-    said = np.empty(len(smiles))
-    for k in range(folds):
-        ridge = fit_smile(features[fold != k], smiles[fold != k]).numpy()
-        said[fold == k] = features[fold == k] @ ridge[:-1] + ridge[-1]
-    return said
+    weights, offset, penalty = fit_ridge(features * scale, smiles)
+    return weights * scale, offset, penalty
 
 
 def on_label_scale(readings: Floats, labels: Floats, images: ImageSet) -> dict[str, Any]:

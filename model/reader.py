@@ -12,6 +12,8 @@ Degrees are not clipped: labels are nearly binary, the linear score carries the 
 degrees; it never judges a result.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -23,6 +25,8 @@ from model.pictures import at_size
 from shell import progress
 
 Floats = NDArray[np.float64]
+Fit = Callable[[Floats, Floats], tuple[Floats, float, float]]
+"""Features (n, F) and labels (n,) to weights (F,), offset and penalty."""
 
 SIZE = 64  # the reader looks at 64 px whatever the model's size
 MOUTH = (slice(26, 64), slice(8, 56))  # rows and columns of an aligned face that a smile changes
@@ -59,7 +63,7 @@ def read_smiles(
         student = train_student(
             pictures, degrees, labels, train, steps, seed + generation, f"reader {generation + 1}/{rounds}"
         )
-        degrees = judge(student, pictures)
+        degrees = read_mouths(student, pictures)
     kept = ~train & np.isfinite(labels)
     return degrees, figures | agreement("validation", degrees[kept], labels[kept]), student
 
@@ -87,12 +91,6 @@ def gradient_histograms(pictures: NDArray[np.uint8], cell: int = 4, bins: int = 
     return torch.cat(parts).double().numpy()
 
 
-def ridge(features: Floats, labels: Floats, targets: Floats) -> tuple[Floats, float]:
-    """`fit_ridge` of labels (n,) on features (n, F), predicted for targets (N, F); returns (N,) and the penalty."""
-    weights, offset, penalty = fit_ridge(features, labels)
-    return targets @ weights + offset, penalty
-
-
 def fit_ridge(features: Floats, labels: Floats) -> tuple[Floats, float, float]:
     """Weights (F,), offset and penalty of the ridge regression of labels (n,) on features (n, F).
 
@@ -113,12 +111,13 @@ def fit_ridge(features: Floats, labels: Floats) -> tuple[Floats, float, float]:
     return weights, float(mean - centre @ weights), penalty
 
 
-def cross_validated(features: Floats, labels: Floats, folds: int = 10) -> Floats:
-    """What `ridge` says of each face when it has not seen that face's fold: (n, F), (n,) -> (n,)."""
+def cross_validated(features: Floats, labels: Floats, folds: int = 10, fit: Fit = fit_ridge) -> Floats:
+    """What a `fit` to the other folds says of each face: (n, F), (n,) -> (n,)."""
     fold = np.random.default_rng(0).permutation(len(labels)) % folds
     said = np.empty(len(labels))
     for k in range(folds):
-        said[fold == k], _ = ridge(features[fold != k], labels[fold != k], features[fold == k])
+        weights, offset, _ = fit(features[fold != k], labels[fold != k])
+        said[fold == k] = features[fold == k] @ weights + offset
     return said
 
 
@@ -217,7 +216,7 @@ def read_drawn(student: Student, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def judge(student: Student, pictures: NDArray[np.uint8]) -> Floats:
+def read_mouths(student: Student, pictures: NDArray[np.uint8]) -> Floats:
     """What the student says of the mouth and of its mirror image, averaged: (N, 64, 64, 3) -> (N,)."""
     parts = (mouths(pictures[i : i + 512]) for i in range(0, len(pictures), 512))
     return torch.cat([both_ways(student, x) for x in parts]).double().numpy()

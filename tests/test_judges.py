@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -99,6 +100,19 @@ def test_stored_judges_say_the_same(place: Path, made: judges.Judges, tmp_path: 
     np.testing.assert_allclose(again.smile(pictures), made.smile(pictures), atol=1e-6)
     np.testing.assert_allclose(again.describe(pictures), made.describe(pictures), atol=1e-6)
     assert again.about == json.loads(json.dumps(made.about))
+
+
+def test_judges_of_other_faces_are_others(place: Path, made: judges.Judges, tmp_path: Path) -> None:
+    folder = tmp_path / "faces"
+    shutil.copytree(place / "faces", folder)
+    recipes = [judging.recipe("own", open_set(folder), {"kind": "cvae"}, steps=4, seed=0)]
+    assert recipes[0].items() <= made.about.items()
+    known = pd.read_csv(folder / "metadata.csv")
+    known.assign(age=known["age"] + 1).to_csv(folder / "metadata.csv", index=False)
+    recipes.append(judging.recipe("own", open_set(folder), {"kind": "cvae"}, steps=4, seed=0))
+    (folder / "images" / known["image"].iloc[-1]).unlink()
+    recipes.append(judging.recipe("own", open_set(folder), {"kind": "cvae"}, steps=4, seed=0))
+    assert len({recipe["faces"] for recipe in recipes}) == 3
 
 
 def test_a_run_without_judges_names_the_command(tmp_path: Path) -> None:

@@ -68,5 +68,5 @@ def test_ridge_leave_one_out_is_that_of_leaving_one_out() -> None:
             left_out.append(labels[i] - y.mean() - (features[i] - f.mean(0)) @ weights)
         return float(np.mean(np.square(left_out)))
 
-    _, penalty = reader.ridge(features, labels, features)
+    _, _, penalty = reader.fit_ridge(features, labels)
     assert penalty == min(reader.PENALTIES, key=error)

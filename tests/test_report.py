@@ -259,6 +259,12 @@ def test_a_plan_from_coin_flips_is_doubted(faces: Path, capsys: pytest.CaptureFi
     assert "as they may by chance" in capsys.readouterr().out
 
 
+def test_how_to_read_a_table_takes_a_table(faces: Path) -> None:
+    for how in ({"rename": ("rt=response_time",)}, {"responses": ("f=smiley",)}):
+        with pytest.raises(UserError, match="--trials names it"):
+            build.main(build.Settings(**how))  # type: ignore[arg-type]
+
+
 def test_a_plan_needs_two_subjects(faces: Path) -> None:
     with sessions.RunWriter("sessions", "alice", data.open_set(faces).name) as run:
         run.write(trial=1, trial_type="main", image="00.png", response="smiley", response_time=0.5)
