@@ -28,8 +28,9 @@ def describe(trials: pd.DataFrame) -> pd.DataFrame:
     `votes`; `missed` (no answer); `anticipations` (presses before the face) and `fast_guesses` (votes under 0.15 s);
     `median_rt_s` and `rt_iqr_s` (interquartile range); `smiley` (share of smiley votes); `agreement` (share of votes
     that are what most other subjects say, ties left out) and `agreement_z` (against independent votes);
-    `accuracy` (probability to vote for what an image is, one-coin EM); `consistency` (share of repeats that are
-    answered as the first time); `flags` (in plain words, "" where nothing is odd).
+    `accuracy` (probability to vote for what an image is, one-coin EM; NaN where nobody else has judged the same images
+    and it would be its prior); `consistency` (share of repeats that are answered as the first time); `flags` (in plain
+    words, "" where nothing is odd).
     """
     votes = from_trials(trials)
     counted = trials[trials["trial_type"] != "practice"] if "trial_type" in trials.columns else trials
@@ -49,7 +50,7 @@ def describe(trials: pd.DataFrame) -> pd.DataFrame:
             "smiley": votes.per_subject((votes.vote > 0) * 1.0) / n,
             "agreement": agreement,
             "agreement_z": z,
-            "accuracy": accuracy(votes, votes.vote),
+            "accuracy": np.where(compared > 0, accuracy(votes, votes.vote), np.nan),
             "consistency": _consistency(votes),
         },
         index=votes.subjects.rename("subject"),

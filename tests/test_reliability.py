@@ -33,6 +33,13 @@ def test_what_is_odd_about_a_subject_is_said_in_plain_words(change: Any, flag: s
     assert (found["flags"].drop("s0") == "").all()
 
 
+def test_who_is_alone_has_no_accuracy_as_nothing_is_known_of_it() -> None:
+    trials, _ = simulated(2)
+    assert describe(trials)["accuracy"].notna().all()
+    alone = describe(trials[trials["subject"] == "s0"])
+    assert alone[["agreement", "accuracy"]].isna().to_numpy().all()
+
+
 def test_only_swapped_votes_are_turned_round() -> None:
     trials, _ = simulated(3, change=only_first(lambda votes, rt, rng: (-votes, rt)))
     fixed, names = fix_swapped(trials)
