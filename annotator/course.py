@@ -52,7 +52,7 @@ class Course:
     def load(self, planned: Planned) -> Image.Image:
         """The picture of a trial. Raises BadPicture."""
         if planned.trial_type != "practice":
-            return decode(self.images.path(planned.image))
+            return decode(self.images.path(planned.image), behind=self.settings.grey)
         from data.drawn import draw, identity
 
         number = self.practice.index(planned)

@@ -18,11 +18,11 @@ class BadPicture(Exception):
     """A file that is no usable picture; the message says why in a few words."""
 
 
-def decode(path: Path, size: int | None = None) -> Image.Image:
+def decode(path: Path, size: int | None = None, behind: int = 255) -> Image.Image:
     """The picture in `path` as mode RGB, upright by its EXIF orientation.
 
-    With `size`, the largest centred square is scaled to (size, size). Transparent parts become white, 16-bit grey is
-    scaled to 8 bits.
+    With `size`, the largest centred square is scaled to (size, size). Transparent parts show the grey level
+    `behind` them (255 is white), 16-bit grey is scaled to 8 bits.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def decode(path: Path, size: int | None = None) -> Image.Image:
             if size is not None:
                 picture.draft("RGB", (size, size))  # lets JPEG decode at a fraction of its size, never below `size`
             upright = ImageOps.exif_transpose(picture)
-        rgb = _to_rgb(upright)
+        rgb = _to_rgb(upright, behind)
     except BadPicture:
         raise
     except FileNotFoundError:
@@ -49,10 +49,10 @@ def decode(path: Path, size: int | None = None) -> Image.Image:
     return rgb if size is None else ImageOps.fit(rgb, (size, size), Image.Resampling.LANCZOS)
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
+def _to_rgb(picture: Image.Image, behind: int) -> Image.Image:
     if picture.mode.startswith("I;16") or picture.mode == "I":
         return picture.convert("I").point(lambda value: value / 257).convert("L").convert("RGB")
     if picture.has_transparency_data:
         rgba = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, (behind, behind, behind, 255)), rgba).convert("RGB")
     return picture.convert("RGB")

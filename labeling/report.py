@@ -185,7 +185,7 @@ def _subjects(recorded: Recorded) -> str:
     times = dict(list(answered.groupby(answered["subject"].astype(str))["response_time"]))
     longest_s = max(1.0, round(4 * float(table["median_rt_s"].median(skipna=True) or 0), 0))
     columns = {
-        "votes": table["votes"],
+        "responses": table["votes"],
         "missed": table["missed"].replace(0, ""),
         "pressed too early": table["anticipations"].replace(0, ""),
         "under 0.15 s": table["fast_guesses"].replace(0, ""),

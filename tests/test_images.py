@@ -59,9 +59,10 @@ def test_every_mode_becomes_rgb(tmp_path: Path, mode: str, colour: object) -> No
     assert abs(np.asarray(picture).astype(int) - expected).max() <= 1
 
 
-def test_transparent_parts_become_white(tmp_path: Path) -> None:
+def test_transparent_parts_become_white_or_what_is_behind_them(tmp_path: Path) -> None:
     Image.new("RGBA", (4, 4), (255, 0, 0, 0)).save(tmp_path / "x.png")
     assert np.asarray(decode(tmp_path / "x.png")).min() == 255
+    assert (np.asarray(decode(tmp_path / "x.png", behind=40)) == 40).all()  # the annotator's grey, so no edge is seen
 
 
 def test_exif_orientation_turns_the_picture_upright(tmp_path: Path) -> None:
