@@ -60,7 +60,7 @@ class Settings:
     calibrated: Path | None = None
     """A stimulus set of this model that people have judged: --smiles are degrees as people see them."""
     screening: bool = True
-    """Leave out failures and near-duplicates, by the judges of the run's evaluation."""
+    """Leave out failures, people who change more than the smile, and near-duplicates, by the run's judges."""
     sessions: Path = Path("sessions")
     """Where recordings lie; a set that people have judged is never replaced."""
     force: bool = False
