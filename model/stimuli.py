@@ -147,7 +147,11 @@ def draw(
     """
     import numpy as np
 
-    most = settings.identities * (1 if judges is None else MOST_DRAWN)
+    from model.runs import PEOPLE
+
+    most = settings.identities
+    if judges is not None:
+        most = max(most, min(MOST_DRAWN * most, PEOPLE))
     people = model.people(most, settings.seed)
     screening = None if judges is None else open_screening(model, judges, asked)
     numbers: list[int] = []
