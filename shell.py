@@ -80,6 +80,16 @@ def typed(value: object) -> str:
     return shlex.quote(str(value))
 
 
+def plural(number: int, noun: str) -> str:
+    """`noun`, or more of it."""
+    return noun if number == 1 else f"{noun}s"
+
+
+def counted(number: int, noun: str) -> str:
+    """As "1 face" and "2 faces"."""
+    return f"{number} {plural(number, noun)}"
+
+
 def fail(message: str) -> NoReturn:
     """Say `message` on stderr and leave with exit code 2."""
     print(f"error: {message}", file=sys.stderr)

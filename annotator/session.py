@@ -16,7 +16,7 @@ from annotator.subjects import Person
 from annotator.texts import open_texts
 from data.images import DEFAULT, ImageSet, open_set
 from sessions.files import subjects
-from shell import UserError, flags
+from shell import UserError, counted, flags
 
 
 def record(settings: Settings, subject: str) -> None:
@@ -59,7 +59,7 @@ def record(settings: Settings, subject: str) -> None:
     if not trials.rows:
         print("Nothing was shown, nothing is recorded.")
         return
-    print(f"{run.path}: {len(trials.rows)} {'trial' if len(trials.rows) == 1 else 'trials'}.")
+    print(f"{run.path}: {counted(len(trials.rows), 'trial')}.")
     if all(row["trial_type"] == "practice" for row in trials.rows):
         print("These are practice, not votes; the same command goes on.")
     else:

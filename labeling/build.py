@@ -86,7 +86,8 @@ def main(settings: Settings) -> None:
     recorded = Recorded(trials, subjects, settings.method, notes, reliability, krippendorff_alpha(from_trials(trials)))
     report = write_report(images, labels, recorded)
     print(
-        f"\n{counted(len(labels), 'face')} labelled by {counted(labels['votes'].sum(), 'vote')} ({settings.method}); "
+        f"\n{shell.counted(len(labels), 'face')} labelled by {shell.counted(labels['votes'].sum(), 'vote')} "
+        f"({settings.method}); "
         f"standard error {labels['smile_se'].median():.2f} (median)"
         + (f", reliability {reliability.full:.2f}." if reliability else ".")
     )
@@ -97,10 +98,6 @@ def main(settings: Settings) -> None:
     else:
         print(calibration)
         print(f"Next: python -m model.sample --calibrated {shell.typed(settings.data)} --smile 0.5")
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def calibrated(

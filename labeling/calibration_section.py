@@ -7,6 +7,7 @@ import numpy as np
 
 from data.calibration import Calibration
 from labeling import charts
+from shell import plural
 
 STEPS = 120  # of a drawn curve
 
@@ -60,7 +61,7 @@ def findings(calibration: Calibration) -> list[str]:
 
 
 def _words(calibration: Calibration) -> str:
-    people = ("simulated " if calibration.simulated else "") + ("subject" if calibration.subjects == 1 else "subjects")
+    people = ("simulated " if calibration.simulated else "") + plural(calibration.subjects, "subject")
     caution = (
         '<p class="warning">One subject: the intervals speak of other faces, not of other people.</p>'
         if calibration.subjects == 1

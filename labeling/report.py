@@ -81,12 +81,12 @@ def write_report(images: "ImageSet", labels: "pd.DataFrame", recorded: Recorded 
 
 
 def _overview(labels: "pd.DataFrame", recorded: Recorded | None) -> str:
-    figures = [(f"{len(labels):,}", _plural(len(labels), "face") + " labelled")]
+    figures = [(f"{len(labels):,}", shell.plural(len(labels), "face") + " labelled")]
     if recorded is not None:
         figures += [
-            (f"{len(recorded.subjects):,}", _plural(len(recorded.subjects), "subject")),
-            (f"{len(recorded.trials):,}", _plural(len(recorded.trials), "trial")),
-            (f"{labels['votes'].sum():,}", f"{_plural(labels['votes'].sum(), 'vote')} counted"),
+            (f"{len(recorded.subjects):,}", shell.plural(len(recorded.subjects), "subject")),
+            (f"{len(recorded.trials):,}", shell.plural(len(recorded.trials), "trial")),
+            (f"{labels['votes'].sum():,}", f"{shell.plural(labels['votes'].sum(), 'vote')} counted"),
             (f"{labels['votes'].median():g}", "votes per face, median"),
         ]
     if "smile_se" in labels:
@@ -244,10 +244,6 @@ def _confounds(labels: "pd.DataFrame", metadata: "pd.DataFrame") -> str:
 
 def _section(title: str, body: str) -> str:
     return f"<section><h2>{title}</h2>{body}</section>"
-
-
-def _plural(number: int, noun: str) -> str:
-    return noun if number == 1 else noun + "s"
 
 
 def _spelled(what: str) -> str:

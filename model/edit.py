@@ -250,7 +250,7 @@ def framed(model: "SmileModel", picture: "Picture", settings: Settings) -> "dict
     faces = dict(enumerate(found or [whole], 1))
     if settings.face is not None:
         if settings.face not in faces:
-            raise CannotEdit(f"it has {len(faces)} face{'s' * (len(faces) > 1)}, no number {settings.face}")
+            raise CannotEdit(f"it has {shell.counted(len(faces), 'face')}, no number {settings.face}")
         faces = {settings.face: faces[settings.face]}
     if not found:
         return faces

@@ -66,8 +66,7 @@ def recipe(kind: str, images: ImageSet, config: Mapping[str, Any], steps: int, s
     made["labels"] = hashlib.sha256(labels.encode()).hexdigest()[:12]
     made["reader_folds"] = config.get("reader_folds")
     if kind == "own":
-        _, names = images.pictures(SIZE)
-        known = "\n".join([*names, images.metadata().to_csv(index=False)])
+        known = "\n".join([*images.names, images.metadata().to_csv(index=False)])
         made |= {"steps": steps, "faces": hashlib.sha256(known.encode()).hexdigest()[:12]}
     return made
 

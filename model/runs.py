@@ -38,8 +38,8 @@ RUNS = Path("runs")
 PRETRAINED = Path(__file__).resolve().parent / "pretrained"
 DECODED = 64  # faces at a time: what fits into a processor's cache
 TOGETHER = 1024  # the same of latents that `model.flow` draws: twice as quick as 256
-PEOPLE = 100_000  # of a seed
 FEW = 8  # of these, fewer are drawn without company
+PEOPLE = 100_000  # of a seed
 SUPPLEMENTS = ("prior", "detail")  # NAME.safetensors, by model.NAME
 DEMO = "demo"  # never taken by default
 
@@ -160,12 +160,12 @@ class SmileModel:
         UserError
             A seed has `PEOPLE`, and more are asked for.
         """
-        numbers = range(which) if isinstance(which, int) else which
-        count = max(numbers, default=-1) + 1
+        count = which if isinstance(which, int) else max(which, default=-1) + 1
         if count > PEOPLE:
             raise UserError(f"{count:,} people of seed {seed}: a seed has {PEOPLE:,}; another seed has others.")
         drawn = np.random.default_rng(seed).standard_normal((count, self.dimensions), dtype=np.float32)
-        noise = torch.from_numpy(drawn[list(numbers)]).to(self.latent.mean.device)
+        chosen = drawn if isinstance(which, int) else drawn[list(which)]
+        noise = torch.from_numpy(chosen).to(self.latent.mean.device)
         return self._in_parts(lambda some: self.space.people(some, truncation), noise)
 
     def latents(self, people: Tensor, smile: float | Tensor | None = None, exaggerate: bool = False) -> Tensor:

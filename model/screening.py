@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import pdist
 
 Pictures = NDArray[np.uint8]  # (..., S, S, 3)
 Floats = NDArray[np.float64]
@@ -105,7 +106,7 @@ def change(descriptors: Floats, one: float, attributes: Mapping[str, Floats], ag
 
     Pictures of one person are not further than `one` from each other. `age_error` in years is that of a reading.
     """
-    if np.linalg.norm(descriptors[:, None] - descriptors, axis=-1).max() > one:
+    if pdist(descriptors).max(initial=0) > one:
         return ANOTHER
     if age_error is not None and "age" in attributes and np.ptp(attributes["age"]) > FAR * age_error:
         return AGES
@@ -125,9 +126,7 @@ def learn_usual(samples: Floats, sterner: Floats, happier: Floats) -> Usual:
     middle = np.median(usual)
     deviation = 1.4826 * np.median(np.abs(usual - middle))
     alike = np.median(np.linalg.norm(sterner - happier, axis=-1))
-    pairs = np.triu_indices(len(samples), 1)
-    strangers = [np.linalg.norm(some[:, None] - some, axis=-1)[pairs] for some in samples.swapaxes(0, 1)]
-    one = np.quantile(strangers, FALSE_MATCHES)
+    one = np.quantile([pdist(some) for some in samples.swapaxes(0, 1)], FALSE_MATCHES)
     return Usual(persons, float(middle + ODD * deviation), float(alike), float(one))
 
 

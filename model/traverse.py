@@ -71,8 +71,9 @@ def main(settings: Settings) -> None:
     model = runs.load(settings.run)
     print(f"model: {model.title}")
     walked = chosen(axes(model, settings.pca), settings.axis)
-    at = model.identities(1, truncation=0)[0]  # the mean of latents, or of faces where a flow knows these
-    if settings.image is not None:
+    if settings.image is None:
+        at = model.identities(1, truncation=0)[0]  # the mean of latents, or of faces where a flow knows these
+    else:
         x, _, left_out = given_faces(model, (settings.image,))
         tell_left_out(left_out)
         at = model.encode(x)[0]

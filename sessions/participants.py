@@ -45,10 +45,11 @@ def forget(folder: Path, subject: str) -> bool:
     path = folder / "participants.tsv"
     header, rows = _table(path)
     at = header.index("participant_id")
-    kept = [row for row in rows if row[at : at + 1] != [f"sub-{subject}"] or set(row) - {row[at], schema.MISSING}]
-    if len(kept) < len(rows):
-        _write(path, header, kept)
-    return all(row[at : at + 1] != [f"sub-{subject}"] for row in kept)
+    own = [row for row in rows if row[at : at + 1] == [f"sub-{subject}"]]
+    empty = [row for row in own if not set(row) - {row[at], schema.MISSING}]
+    if empty:
+        _write(path, header, [row for row in rows if row not in empty])
+    return len(empty) == len(own)
 
 
 def describe(folder: str | os.PathLike[str], subject: str, answers: Mapping[str, str | int | None]) -> None:
