@@ -145,6 +145,11 @@ class SmileModel:
         z = self.encode(x)
         return z, self._decode(z, focus=0.0).clamp_(0, 1)
 
+    @torch.inference_mode()
+    def cycle_distance(self, z: Tensor, x: Tensor) -> Tensor:
+        """How far from z (N, Z) the encoder puts the pictures x (N, 3, S, S) that were drawn of it: (N,), whitened."""
+        return (self.latent.whitened(self.encode(x)) - self.latent.whitened(z)).norm(dim=1)
+
     def read(self, z: Tensor) -> Tensor:
         """z (N, Z) of given faces -> the degree of smile that the model sees in them (N,), unclipped."""
         self._needs_condition("read a smile")

@@ -2,8 +2,9 @@
 
 A person who does not exist is left out whose smile is read far from the asked degree, whose read smile falls where the
 asked one grows, who changes more than the smile (who it is, age or sex), who lies apart from what the model usually
-makes, or who looks like one that is already in the set. What is usual and what is alike is learned from the model's own
-samples.
+makes, or who looks like one that is already in the set. So is one whom the model's own encoder does not know again in
+the drawn faces: an eye that is a smear or a veil over a cheek is nothing that it ever encoded. What is usual and what
+is alike is learned from the model's own samples.
 """
 
 from collections import Counter
@@ -23,9 +24,11 @@ FALSE_MATCHES = 0.05  # of two different people at one degree, how many pass for
 SURE = 0.75  # of the sex, at one degree of one and at another of the other
 NEIGHBOURS = 5
 ODD = 3.0  # robust standard deviations above the usual distance to the neighbours
+TORN = 2.5  # the same, above the usual cycle distance
 
 OFF, FALLS, APART, ALIKE = "smile read far off", "smile not monotone", "unlike other faces", "near-duplicates"
 ANOTHER, AGES, SEX = "not one person at all degrees", "age changes", "sex changes"
+BROKEN = "no whole face"
 
 
 class Judges(Protocol):
@@ -56,6 +59,8 @@ class Usual:
     """Two persons nearer to each other are near-duplicates."""
     one: float
     """Two pictures further from each other are not of one person."""
+    whole: float
+    """A person with a larger mean cycle distance is no whole face."""
 
 
 @dataclass
@@ -71,10 +76,11 @@ class Screening:
     passed: list[Floats] = field(default_factory=list)
     """Descriptors (K, D) of those in the set."""
 
-    def passes(self, faces: Pictures) -> bool:
-        """Whether a person, (K, S, S, 3) at the asked degrees, joins the set."""
+    def passes(self, faces: Pictures, cycle: Floats) -> bool:
+        """Whether a person, (K, S, S, 3) at the asked degrees, with their cycle distances (K,), joins the set."""
         descriptors = self.judges.describe(faces)
-        reason = failure(self.judges.smile(faces), self.asked, self.judges.smile_error)
+        reason = BROKEN if cycle.mean() > self.usual.whole else None
+        reason = reason or failure(self.judges.smile(faces), self.asked, self.judges.smile_error)
         reason = reason or change(descriptors, self.usual.one, self.judges.attributes(faces), self.judges.age_error)
         if (
             reason is None
@@ -114,20 +120,25 @@ def change(descriptors: Floats, one: float, attributes: Mapping[str, Floats], ag
     return SEX if female is not None and female.min() < 1 - SURE and female.max() > SURE else None
 
 
-def learn_usual(samples: Floats, sterner: Floats, happier: Floats) -> Usual:
+def learn_usual(samples: Floats, sterner: Floats, happier: Floats, cycle: Floats) -> Usual:
     """`Usual` from descriptors of R samples: (R, K, D) at the asked degrees, and (R, D) at two that lie apart.
 
     Outliers are more than 3 robust standard deviations further from their 5 nearest neighbours than is usual (Ramaswamy
     et al., 2000). Two persons are alike who differ less than one person does at two degrees, in the median. Two
-    pictures are of one person if they are nearer than all but `FALSE_MATCHES` of pairs of samples at one degree.
+    pictures are of one person if they are nearer than all but `FALSE_MATCHES` of pairs of samples at one degree. A
+    person is no whole face whose `cycle` distances (R, K) are more than 2.5 robust standard deviations above the usual.
     """
     persons = person(samples)
-    usual = neighbour_distance(persons, persons, itself=1)
-    middle = np.median(usual)
-    deviation = 1.4826 * np.median(np.abs(usual - middle))
+    apart = above(neighbour_distance(persons, persons, itself=1), ODD)
     alike = np.median(np.linalg.norm(sterner - happier, axis=-1))
     one = np.quantile([pdist(some) for some in samples.swapaxes(0, 1)], FALSE_MATCHES)
-    return Usual(persons, float(middle + ODD * deviation), float(alike), float(one))
+    return Usual(persons, apart, float(alike), float(one), above(cycle.mean(1), TORN))
+
+
+def above(values: Floats, deviations: float) -> float:
+    """The median of values (R,) and so many robust standard deviations more."""
+    middle = np.median(values)
+    return float(middle + deviations * 1.4826 * np.median(np.abs(values - middle)))
 
 
 def person(descriptors: Floats) -> Floats:

@@ -157,8 +157,9 @@ def draw(
     numbers: list[int] = []
     faces = []
     for first in progress(range(0, most, TOGETHER), "drawing", unit="batch"):
-        for i, person in enumerate(render(model, people[first : first + TOGETHER], asked), start=first):
-            if screening is None or screening.passes(person):
+        rendered, cycle = render(model, people[first : first + TOGETHER], asked)
+        for i, person in enumerate(rendered, start=first):
+            if screening is None or screening.passes(person, cycle[i - first]):
                 numbers.append(i)
                 faces.append(person)
             if len(numbers) == settings.identities:
@@ -175,13 +176,19 @@ def told(left_out: "Counter[str]") -> str:
     return ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
 
 
-def render(model: "SmileModel", people: Any, asked: "Floats") -> "Faces":
-    """`people` (I, P) at the degrees `asked` (K,) -> (I, K, S, S, 3)."""
+def render(model: "SmileModel", people: Any, asked: "Floats") -> "tuple[Faces, Floats]":
+    """`people` (I, P) at the degrees `asked` (K,) -> faces (I, K, S, S, 3), and their cycle distances (I, K)."""
     import numpy as np
 
     from model.pictures import to_uint8
 
-    return np.stack([to_uint8(model.picture(model.latents(people, float(degree))).cpu()) for degree in asked], 1)
+    faces, cycle = [], []
+    for degree in asked:
+        z = model.latents(people, float(degree))
+        x = model.picture(z)
+        faces.append(to_uint8(x.cpu()))
+        cycle.append(model.cycle_distance(z, x).double().cpu().numpy())
+    return np.stack(faces, 1), np.stack(cycle, 1)
 
 
 def open_screening(model: "SmileModel", judges: "Judges", asked: "Floats") -> "Screening":
@@ -191,9 +198,10 @@ def open_screening(model: "SmileModel", judges: "Judges", asked: "Floats") -> "S
     from model.screening import Screening, learn_usual
 
     people = model.people(SAMPLES, SAMPLES_SEED)
-    described = [judges.describe(faces) for faces in render(model, people, asked).swapaxes(0, 1)]
-    sterner, happier = (judges.describe(render(model, people, np.array([degree]))[:, 0]) for degree in (-0.5, 0.5))
-    return Screening(judges, learn_usual(np.stack(described, 1), sterner, happier), asked)
+    rendered, cycle = render(model, people, asked)
+    described = [judges.describe(faces) for faces in rendered.swapaxes(0, 1)]
+    sterner, happier = (judges.describe(render(model, people, np.array([degree]))[0][:, 0]) for degree in (-0.5, 0.5))
+    return Screening(judges, learn_usual(np.stack(described, 1), sterner, happier, cycle), asked)
 
 
 def named(numbers: Sequence[int], smiles: Sequence[float]) -> Iterator[dict[str, Any]]:

@@ -219,6 +219,14 @@ def test_face_i_of_a_seed_is_the_same_whatever_the_count(whole: runs.SmileModel)
     torch.testing.assert_close(whole.sample(0.0, 70, 0)[:2], whole.sample(0.0, 2, 0), rtol=0, atol=2 / 255)
 
 
+def test_the_cycle_distance_is_that_of_whitened_latents(whole: runs.SmileModel) -> None:
+    x = whole.sample(None, 3)
+    z = whole.encode(x)
+    assert whole.cycle_distance(z, x).max() < 1e-3
+    one = whole.latent.draw(whole.latent.whitened(z) + torch.nn.functional.one_hot(torch.tensor(0), z.shape[1]))
+    torch.testing.assert_close(whole.cycle_distance(one, x), torch.ones(3), rtol=1e-2, atol=1e-2)
+
+
 def test_truncation_draws_faces_nearer_to_the_mean(whole: runs.SmileModel) -> None:
     far, near = (whole.latent.whitened(whole.identities(32, truncation=t)).square().mean() for t in (1.0, 0.5))
     assert near < 0.5 * far
