@@ -3,6 +3,7 @@
 The run that results is a copy of the model's, with what was learned in it and the settings in its config.
 """
 
+import hashlib
 import math
 import shutil
 from abc import ABC, abstractmethod
@@ -170,7 +171,7 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
     home = runs.RUNS if model.shipped else model.folder.parent
     out = settings.out or home / f"{model.folder.name}-{name}"
     kind.check(settings, model)
-    open_set(model.config["data"])  # before anything is written
+    images = open_set(model.config["data"])  # before anything is written
     config = runs.read_config(out) if (out / "config.json").exists() else {}
     ours = config.get("command") == name and out.resolve() != model.folder.resolve()
     if settings.resume:
@@ -180,6 +181,8 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
         began = config[name]
         if began["model"] != model.hash:
             raise UserError(f"{out}: began with another model than {model.folder}, as {began['run']} was then.")
+        if began.get("faces") != digest(images.pictures(model.size)[1]):
+            raise UserError(f"{out}: began with other pictures than {images.folder} has now; they cannot change.")
         known = {one.name for one in fields(settings)} - opening.OF_THE_CALL
         held = replace(settings, **{name: value for name, value in began.items() if name in known})
         opening.refuse_changes(settings, held, out)
@@ -191,11 +194,17 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
     if out.exists():
         shutil.rmtree(out)
     about = asdict(settings) | {"run": str(model.folder), "model": model.hash}
+    about["faces"] = digest(images.pictures(model.size)[1])
     if name in model.config:
         about["before"] = model.config[name]
     runs.write_config(out, model.config | {"finished": False, "run": str(out), "command": name, name: about})
     copy_model(model.folder, out)
     return model, out, settings
+
+
+def digest(names: list[str]) -> str:
+    """Tells whether pictures came or went."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
 
 
 def copy_model(folder: Path, out: Path) -> None:

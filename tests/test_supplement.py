@@ -189,6 +189,18 @@ def test_a_set_without_faces_for_validation_teaches_all_the_same(
     assert table["val_loss"].isna().all()
 
 
+def test_pictures_cannot_come_on_the_way(lesson: type[Lesson], tiny: supplement.Settings, tmp_path: Path) -> None:
+    assert tiny.run is not None
+    images = shutil.copytree(runs.read_config(tiny.run)["data"], tmp_path / "faces") / "images"
+    shutil.copytree(tiny.run, tmp_path / "run")
+    runs.write_config(tmp_path / "run", runs.read_config(tiny.run) | {"data": str(tmp_path / "faces")})
+    begun = replace(tiny, run=tmp_path / "run")
+    learn(begun, lesson)
+    shutil.copy(next(images.iterdir()), images / "new.png")
+    with pytest.raises(UserError, match="began with other pictures than"):
+        learn(replace(begun, resume=True), lesson)
+
+
 def test_nothing_to_resume_is_one_sentence(lesson: type[Lesson], tiny: supplement.Settings) -> None:
     with pytest.raises(UserError, match="nothing to resume"):
         learn(replace(tiny, resume=True), lesson)
