@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 
 from PIL import Image
@@ -163,8 +164,10 @@ class Experiment:
 
     def _close(self, section: str) -> None:
         host, run = self.host, self.record.run
-        earlier = runs(run.folder, run.subject, run.sidecar["ImageSet"])
-        results = summarise(row for one in earlier for row in one.rows())
+        results = summarise(())
+        with suppress(OSError, UserError):  # of a disk that is gone there is nothing to tell, but the page comes
+            earlier = runs(run.folder, run.subject, run.sidecar["ImageSet"])
+            results = summarise(row for one in earlier for row in one.rows())
         figures = []
         if results.median_s is not None:
             figures.append((f"{results.median_s:.2f} s", host.texts.get("results", "median")))

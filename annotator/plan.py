@@ -45,9 +45,32 @@ def order(images: Iterable[str], seed: int, repeats: float = 0.0) -> list[Planne
 
 
 def remaining(trials: Sequence[Planned], rows: Iterable[Mapping[str, str]]) -> list[Planned]:
-    """What is left of `trials` when the trials of `rows` (with `image` and `trial_type`) are done."""
-    done = {(row["image"], row["trial_type"]) for row in rows}
-    return [trial for trial in trials if (trial.image, trial.trial_type) not in done]
+    """What is left of `trials` when the trials of `rows` (with `image` and `trial_type`) are done.
+
+    `rows` may be of another plan, with a smaller limit. A repeat that would then come less than `REPEAT_DISTANCE`
+    trials after the first showing waits, at most until all else is done.
+    """
+    shown = [(row["image"], row["trial_type"]) for row in rows if row["trial_type"] != "practice"]
+    done = set(shown)
+    first = {image: number for number, (image, trial_type) in enumerate(shown) if trial_type == "main"}
+    left: list[Planned] = []
+    waiting: list[Planned] = []
+
+    def too_early(trial: Planned) -> bool:
+        return trial.trial_type == "repeat" and len(shown) + len(left) < first[trial.image] + REPEAT_DISTANCE
+
+    for trial in trials:
+        while waiting and not too_early(waiting[0]):
+            left.append(waiting.pop(0))
+        if (trial.image, trial.trial_type) in done:
+            continue
+        if too_early(trial):
+            waiting.append(trial)
+            continue
+        if trial.trial_type == "main":
+            first[trial.image] = len(shown) + len(left)
+        left.append(trial)
+    return left + waiting
 
 
 def least_seen(images: Iterable[str], seen: Iterable[str], limit: int, seed: int) -> list[str]:

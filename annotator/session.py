@@ -124,7 +124,9 @@ def earlier_runs(settings: Settings, subject: str, images: ImageSet) -> Sequence
 
 
 def faces_seen(settings: Settings, images: ImageSet) -> Iterator[str]:
-    """One image name per face that was shown to any subject."""
+    """One image name per face that was shown to any subject of this one's kind: people, or simulated observers."""
     for subject in subjects(settings.sessions):
         for run in sessions.runs(settings.sessions, subject, images.name):
+            if run.sidecar["Simulated"] != settings.simulate:
+                continue
             yield from (row["image"] for row in run.rows() if row["trial_type"] == "main")

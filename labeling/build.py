@@ -64,7 +64,8 @@ def main(settings: Settings) -> None:
     subjects = describe(trials)
     if settings.fix_swapped:
         trials, turned = fix_swapped(trials)
-        notes.append(f"Votes turned round: {', '.join(turned) or 'nobody has swapped the keys'}.")
+        nobody = "nobody has swapped the keys" if len(subjects) > 2 else "none; of two subjects nobody knows who it is"
+        notes.append(f"Votes turned round: {', '.join(turned) or nobody}.")
     assessment = assess(trials, settings.method)
     if assessment.subjects["dropped"].any():
         notes.append(f"Votes that do not count: {assessment.subjects['dropped'].sum()} ({assessment.why_dropped}).")
@@ -127,10 +128,12 @@ def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFr
         There is no such image set, or no answered trial on it.
     """
     import data
-    from labeling.votes import is_vote
+    from labeling.votes import is_practice, is_vote
 
     if settings.trials is None and (settings.rename or settings.responses):
         raise UserError("--rename and --responses say how to read a table; --trials names it.")
+    if settings.trials is not None and settings.sessions != Settings.sessions:
+        raise UserError(f"--sessions {settings.sessions} and --trials {settings.trials}: expected one of them.")
     if settings.trials is not None:
         from labeling.tables import read_trials as read_table
 
@@ -158,8 +161,7 @@ def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFr
     if settings.trials is None and trials.empty:
         raise UserError(nothing)
     here = trials["image"].isin(names)
-    if "trial_type" in trials.columns:  # practice has pictures of its own
-        here |= trials["trial_type"] == "practice"
+    here |= is_practice(trials)  # which has pictures of its own
     if not here.all():
         tell(f"Trials left out, because their pictures are not in {settings.data / 'images'}: {(~here).sum()}.")
         trials = trials[here].reset_index(drop=True)
@@ -170,12 +172,13 @@ def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFr
 
 def print_summary(trials: "pd.DataFrame", assessment: "Assessment", subjects: "pd.DataFrame") -> None:
     """Per subject: trials read, what of them became votes, what they are worth."""
+    from labeling.votes import is_practice
+
     names = trials["subject"].astype(str)
-    practice = (trials["trial_type"] == "practice") if "trial_type" in trials.columns else names.isna()
     dropped = assessment.subjects["dropped"]
     table = subjects.assign(
         trials=names.value_counts(),
-        practice=practice.groupby(names).sum(),
+        practice=names[is_practice(trials)].value_counts().reindex(subjects.index, fill_value=0),
         dropped=dropped,
         votes=subjects["votes"] - dropped,
         rt_use=assessment.subjects.get("rt_use", float("nan")),

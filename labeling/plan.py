@@ -83,7 +83,8 @@ def main(settings: Settings) -> None:
     plot(table, settings.reliability, path)
     enough = table[table["reliability"] >= settings.reliability]
     if len(enough):
-        print(f"{enough['subjects'].iloc[0]} subjects (votes per face) reach a reliability of {settings.reliability}.")
+        subjects = shell.counted(enough["subjects"].iloc[0], "subject")
+        print(f"{subjects}, as many votes per face: a reliability of {settings.reliability}.")
     else:
         print(f"No number of subjects tried reaches {settings.reliability}; --subjects tries others.")
     print(path)

@@ -169,8 +169,11 @@ def accuracy(votes: Votes, vote: Floats, prior_right: float = 7.0, prior_wrong: 
     """(S,) each subject's probability to vote for what an image is, by the one-coin model and EM.
 
     Every image either smiles or not, with equal odds; each vote is right with the subject's probability p, whose prior
-    is Beta(8, 2) (Dawid and Skene 1979; Zhang et al. 2016, section 2). `vote` is 0 where it does not count.
+    is Beta(8, 2) (Dawid and Skene 1979; Zhang et al. 2016, section 2). `vote` is 0 where it does not count. A subject's
+    votes on one image count as one: else who says a thing twice would be the own proof of being right.
     """
+    if votes.repeats:
+        vote = vote / np.maximum(votes.per_pair(np.abs(vote)), 1)
     n_subjects = len(votes.subjects)
     order, starts = votes.by_subject
     table = sparse.csr_array((vote[order], votes.image[order], starts), shape=(n_subjects, len(votes.images)))

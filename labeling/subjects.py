@@ -8,10 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from labeling.scores import ANTICIPATION_S, accuracy
-from labeling.votes import Floats, Votes, from_trials
+from labeling.votes import Floats, Votes, from_trials, is_practice
 
 SWAPPED_Z = -4.0  # agreement so far below chance does not happen to a careless subject
 GUESSING_Z = 2.0  # agreement that cannot be told from chance
+ATTENTIVE = 0.5  # correlation with what most others say that attentive subjects have, and more
 ENOUGH_VOTES = 20  # fewer say nothing about a subject
 MILLISECONDS_FROM_S = 30.0  # nobody takes half a minute for a first impression
 
@@ -33,7 +34,7 @@ def describe(trials: pd.DataFrame) -> pd.DataFrame:
     words, "" where nothing is odd).
     """
     votes = from_trials(trials)
-    counted = trials[trials["trial_type"] != "practice"] if "trial_type" in trials.columns else trials
+    counted = trials[~is_practice(trials)]
     subject = counted["subject"].astype(str)
     missed = counted["response"].isna().groupby(subject).sum()
     early = counted["early_press"].notna().groupby(subject).sum() if "early_press" in counted.columns else 0
@@ -135,8 +136,8 @@ def _flags(row: Any, swapped: bool, compared: int, n_subjects: int) -> str:
         flags.append("says the opposite of the other subject")
     elif row.votes >= ENOUGH_VOTES and not 0.05 < row.smiley < 0.95:
         flags.append(f"nearly always {'smiley' if row.smiley > 0.5 else 'not smiley'}")
-    elif compared >= ENOUGH_VOTES and row.agreement_z < GUESSING_Z:
-        # of two nobody knows who of them
+    elif compared >= ENOUGH_VOTES and row.agreement_z < min(GUESSING_Z, ATTENTIVE * compared**0.5 - GUESSING_Z):
+        # as by chance, and not as of few faces by an attentive subject; of two nobody knows who of them
         flags.append("guessing" if n_subjects > 2 else "agrees with the other subject by chance at most")
     if row.fast_guesses > 0.1 * row.votes:
         flags.append("many votes too fast to have seen the face")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+import shell
 from sessions.schema import MAX_RESPONSE_TIME_S, RESPONSES
 from shell import UserError
 
@@ -47,6 +48,7 @@ def read_trials(
     """
     names = ["subject", "image", *(pair.rpartition("=")[0] for pair in rename if pair.endswith(("=subject", "=image")))]
     table = _named(_read(path, names), rename, path)
+    table["image"] = table["image"].mask(table["image"].isin(NOTHING))
     words = _words(responses) if responses else WORDS
     response, understood = _votes(table["response"], words, path)
     times = table["response_time"]
@@ -77,12 +79,15 @@ def read_trials(
         bad = np.flatnonzero(good & ~ok.to_numpy(dtype=bool))
         if len(bad):
             found = str(table[column].iloc[bad[0]])[:60]
-            reason = f"row {bad[0] + 2}: {column} is {found!r}, expected {expected}."
+            reason = f"row {table.index[bad[0]] + 2}: {column} is {found!r}, expected {expected}."
             if not skip_bad:
                 raise UserError(f"{path}, {reason}")
             tell(f"skipped: {path}: {len(bad)} of {len(good)} rows, the first: {reason}")
         good[bad] = False
     clean = table.assign(response=response, response_time=response_time)[good].reset_index(drop=True)
+    twice = clean.duplicated(list(COLUMNS)) & clean["response_time"].notna()
+    if twice.any():
+        tell(f"note: {shell.counted(twice.sum(), 'row')} like a row above, response time included: entered twice?")
     return clean.assign(
         image=_categories(clean["image"], lambda name: re.split(r"[/\\]", name)[-1]),
         subject=_categories(clean["subject"], str),
@@ -129,7 +134,17 @@ def _read(path: Path, names: list[str]) -> pd.DataFrame:
         separator = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
-            table = pd.read_csv(path, sep=separator, encoding="utf-8-sig", dtype=str, index_col=False)
+            table = pd.read_csv(
+                path,
+                sep=separator,
+                encoding="utf-8-sig",
+                dtype=str,
+                index_col=False,
+                keep_default_na=False,  # a subject may be called NA
+                na_values=[""],
+                skip_blank_lines=False,  # rows are counted as an editor does
+            )
+        table = table[table.notna().any(axis=1)]
         return table[[column for column in table if not str(column).startswith("Unnamed: ")]]
     except FileNotFoundError:
         raise UserError(f"{path}: no such file.") from None
@@ -165,7 +180,7 @@ def _named(table: pd.DataFrame, rename: tuple[str, ...], path: Path) -> pd.DataF
         if not equals or theirs not in found or ours not in (*COLUMNS, "response_time_ms", "trial_type"):
             raise UserError(
                 f"--rename {pair}: expected THEIRS=OURS, THEIRS one of {', '.join(found)} and OURS one of "
-                f"{', '.join(COLUMNS)}, response_time_ms."
+                f"{', '.join(COLUMNS)}, response_time_ms, trial_type."
             )
         column = found[theirs]
         if ours == "response_time_ms":

@@ -107,12 +107,19 @@ class Votes:
         return np.bincount(self._pair, values)[self._pair] if self.repeats else values
 
 
+def is_practice(trials: pd.DataFrame) -> NDArray[np.bool_]:
+    """(T,) which trials are practice by their `trial_type`, if they have one, in whatever case it is written."""
+    if "trial_type" not in trials.columns:
+        return np.zeros(len(trials), dtype=bool)
+    codes, words = pd.factorize(trials["trial_type"])
+    practice = np.array([*(str(word).strip().lower() == "practice" for word in words), False])  # -1: none is written
+    return practice[codes]
+
+
 def is_vote(trials: pd.DataFrame) -> NDArray[np.bool_]:
     """(T,) which trials are answered and no practice."""
     answered: NDArray[np.bool_] = trials["response"].notna().to_numpy(dtype=bool)
-    if "trial_type" in trials.columns:
-        answered = answered & ~(trials["trial_type"] == "practice").to_numpy(dtype=bool, na_value=False)
-    return answered
+    return answered & ~is_practice(trials)
 
 
 def from_trials(trials: pd.DataFrame) -> Votes:

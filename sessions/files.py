@@ -75,8 +75,9 @@ def subjects(folder: str | os.PathLike[str]) -> list[str]:
 
 
 def run_paths(folder: str | os.PathLike[str], subject: str = "*") -> list[Path]:
-    """The tables of all runs of one subject, or of all, sorted."""
-    return sorted(Path(folder).glob(f"sub-{subject}/beh/*_task-{TASK}_*beh.tsv"))
+    """The tables of all runs of one subject, or of all, sorted; none of those that macOS keeps beside them (._*)."""
+    found = Path(folder).glob(f"sub-{subject}/beh/*_task-{TASK}_*beh.tsv")
+    return sorted(path for path in found if not path.name.startswith("."))
 
 
 def read_run(path: Path) -> Run:

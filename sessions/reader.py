@@ -149,11 +149,15 @@ def _without_conflicts(runs: list[Run], present: dict[str, str], bad: list[UserE
 def _parse(runs: list[Run], bad: list[UserError], tell: Callable[[str], object]) -> pd.DataFrame:
     """The checked table of all `runs`; runs that fail a check go to `bad`, one reason each."""
     contents: list[tuple[Run, bytes, bytes]] = []  # run, header, rows
+    read: dict[tuple[str, bytes], Run] = {}
     for run in runs:
         try:
             header, rows, note = _whole_rows(run.path)
         except UserError as error:
             bad.append(error)
+            continue
+        if rows and (twin := read.setdefault((run.subject, rows), run)) is not run:
+            bad.append(UserError(f"{run.path}: the same rows as {twin.path}, so it is a copy."))
             continue
         if note:
             tell(note)

@@ -48,6 +48,18 @@ def test_what_is_left_after_a_stop_is_the_rest_of_the_same_order(cut: int, seed:
     assert plan.remaining(trials, done(trials[:cut])) == trials[cut:]
 
 
+@given(cut=st.integers(0, 88), seed=st.integers(0, 1000))
+def test_repeats_keep_their_distance_when_a_larger_limit_adds_faces(cut: int, seed: int) -> None:
+    begun = plan.order(NAMES[:80], seed, 0.1)[:cut]
+    left = plan.remaining(plan.order(NAMES, seed, 0.1), done(begun))
+    trials = begun + left
+    assert sorted(trial.image for trial in trials if trial.trial_type == "main") == NAMES
+    first = {trial.image: i for i, trial in enumerate(trials) if trial.trial_type == "main"}
+    apart = [i - first[trial.image] for i, trial in enumerate(trials) if trial.trial_type == "repeat"]
+    assert min(apart) > 0
+    assert all(near >= REPEAT_DISTANCE for near in apart) or left[-1].trial_type == "repeat"  # after all else, at most
+
+
 def test_the_balanced_design_takes_the_least_seen_faces() -> None:
     seen = NAMES[:50] + NAMES[:20]
     assert set(plan.least_seen(NAMES, seen, 50, seed=0)) == set(NAMES[50:])

@@ -217,6 +217,19 @@ def test_a_disk_that_is_full_at_the_end_costs_the_last_remarks_and_no_row(
     assert "run-01_beh.json could not be completed: No space left on device." in capsys.readouterr().out
 
 
+def test_a_disk_that_is_gone_at_the_end_does_not_take_the_last_page(
+    images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("annotator.experiment.runs", gone)
+    pages: list[Page] = []
+    monkeypatch.setattr(Host, "ask", lambda host, page, *keys: pages.append(page) or "space")
+    sit(tmp_path, images, cycle(DILIGENT), SHORT)
+    assert pages[-1].title == "Thank you" and not pages[-1].figures
+
+
 def test_the_last_page_tells_median_consistency_and_misses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw_faces(tmp_path, count=20)
     pages: list[Page] = []

@@ -33,6 +33,17 @@ def test_what_is_odd_about_a_subject_is_said_in_plain_words(change: Any, flag: s
     assert (found["flags"].drop("s0") == "").all()
 
 
+def test_few_faces_do_not_make_a_guesser_of_an_attentive_subject() -> None:
+    flags = [describe(simulated(3, n_images=30, seed=seed)[0])["flags"] for seed in range(20)]
+    assert (pd.concat(flags) == "guessing").mean() < 0.03
+
+
+def test_who_says_it_twice_is_no_proof_of_being_right() -> None:
+    trials, _ = simulated(3)
+    doubled = pd.concat([trials, trials[trials["subject"] == "s1"]])
+    pd.testing.assert_series_equal(describe(doubled)["accuracy"], describe(trials)["accuracy"])
+
+
 def test_who_is_alone_has_no_accuracy_as_nothing_is_known_of_it() -> None:
     trials, _ = simulated(2)
     assert describe(trials)["accuracy"].notna().all()

@@ -226,7 +226,7 @@ def test_a_plan_grows_with_subjects_and_is_drawn(faces: Path, capsys: pytest.Cap
     simulate.main(simulate.Settings(subjects=3, limit=40))
     plan.main(plan.Settings(subjects=(1, 12), repeats=2, reliability=0.5))
     said = capsys.readouterr().out
-    assert "reach a reliability of 0.5" in said and "The pilot's own labels have a reliability of" in said
+    assert "votes per face: a reliability of 0.5" in said and "The pilot's own labels have a reliability of" in said
     rows = [line.split() for line in said.splitlines()]
     one, twelve = (float(row[1]) for row in rows if row[:1] in (["1"], ["12"]) and len(row) == 4)
     assert one < twelve

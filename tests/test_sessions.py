@@ -50,6 +50,22 @@ def row(**cells: str) -> str:
     return "\t".join(cells[column] for column in schema.COLUMNS) + "\n"
 
 
+def test_a_copy_of_a_run_is_no_second_run() -> None:
+    path = record()
+    for suffix in (".tsv", ".json"):
+        copy = path.with_name(path.name.replace("run-01", "run-02")).with_suffix(suffix)
+        copy.write_bytes(path.with_suffix(suffix).read_bytes())
+    with pytest.raises(UserError, match=r"run-02_beh.tsv: the same rows as \S+run-01_beh.tsv, so it is a copy"):
+        sessions.read()
+    assert len(sessions.read(skip_bad=True, tell=lambda note: None)) == 3
+
+
+def test_what_macos_keeps_beside_a_run_is_no_run() -> None:
+    path = record()
+    path.with_name(f"._{path.name}").write_bytes(b"\0\5\26\7")
+    assert len(sessions.read()) == 3 and len(sessions.runs("sessions", "alice", "faces")) == 1
+
+
 # ---- writer
 
 

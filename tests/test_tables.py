@@ -38,6 +38,31 @@ def test_a_csv_a_tsv_and_a_parquet_file_say_the_same(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(renamed[expected.columns], expected)
 
 
+def test_a_subject_may_be_called_na_and_a_picture_may_not(tmp_path: Path) -> None:
+    trials = read_trials(written(tmp_path, OURS.replace("a,", "NA,") + "b,NA,,\n"), tell=lambda note: None)
+    assert trials["subject"].tolist() == ["NA", "NA", "b"]
+
+
+def test_rows_are_counted_as_an_editor_counts_lines(tmp_path: Path) -> None:
+    notes: list[str] = []
+    path = written(tmp_path, OURS.replace("a,y", "\n\na,y") + "\n")
+    assert len(read_trials(path, tell=notes.append)) == 3 and not notes
+    with pytest.raises(UserError, match="row 5: response is 'maybe'"):
+        read_trials(written(tmp_path, path.read_text().replace("-1", "maybe")))
+
+
+def test_rows_that_were_entered_twice_are_noticed(tmp_path: Path) -> None:
+    notes: list[str] = []
+    read_trials(written(tmp_path, OURS + "a,x.png,1,0.5\n"), tell=notes.append)
+    assert notes == ["note: 1 row like a row above, response time included: entered twice?"]
+
+
+@pytest.mark.parametrize("word", ["practice", "Practice "])
+def test_practice_is_left_out_however_it_is_written(tmp_path: Path, word: str) -> None:
+    text = f"subject,image,response,response_time,trial_type\na,x.png,1,0.5,{word}\na,x.png,-1,0.5,main\n"
+    assert labeling.score(read_trials(written(tmp_path, text)), "mean-vote")["smile"].tolist() == [-1.0]
+
+
 def test_own_columns_go_before_the_published_ones(tmp_path: Path) -> None:
     text = "image,smile,stimulus_filename,avg_encode\na.png,0.5,b.png,1\n"
     assert read_labels(written(tmp_path, text))[["image", "smile"]].values.tolist() == [["a.png", 0.5]]
