@@ -37,7 +37,7 @@ def members(source: Path) -> Iterator[tuple[str, bytes]]:
     try:
         for name, content in found:
             path = PurePosixPath(name.replace("\\", "/"))
-            if path.is_absolute() or ".." in path.parts or ":" in name:
+            if not source.is_dir() and (path.is_absolute() or ".." in path.parts or ":" in name):
                 raise UserError(f"{source}: the member {name!r} would land outside of the folder; refused.")
             if not path.name.startswith("."):
                 yield name, content

@@ -18,8 +18,8 @@ TIMEOUT_S = 60
 def download(address: str, folder: Path) -> Path:
     """Fetch `address` into `folder`; returns the file's path.
 
-    What an earlier, interrupted call left is continued where the server still has the same file (If-Range with its
-    entity tag or date), and begun anew where not.
+    A file of that name that is there is whole, and taken as it is. What an earlier, interrupted call left is continued
+    where the server still has the same file (If-Range with its entity tag or date), and begun anew where not.
 
     Raises
     ------
@@ -28,6 +28,8 @@ def download(address: str, folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = Path(urllib.parse.urlsplit(address).path).name or "download"
+    if (folder / name).exists():
+        return folder / name
     part, tag = folder / f".{name}.part", folder / f".{name}.tag"
     same = tag.read_text(encoding="utf-8") if tag.exists() else ""
     done = part.stat().st_size if part.exists() and same else 0

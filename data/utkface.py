@@ -50,13 +50,18 @@ def prepare_utkface(settings: "Utkface") -> Path:
     left_out: dict[str, str] = {}
     with new_pictures(folder, settings.force) as images:
         source = download(settings.source, folder) if is_address(settings.source) else Path(settings.source)
-        for name, content in progress(members(source), "copying", total(source), "file"):
-            reason = _copy(Path(name).name, content, images, rows)
-            if reason:
-                left_out[name] = reason
-        if not rows:
-            name_left_out(left_out)
-            raise UserError(f"{source}: no readable picture named like 20_1_0_20170116174525125.jpg.chip.jpg.")
+        try:
+            for name, content in progress(members(source), "copying", total(source), "file"):
+                reason = _copy(Path(name).name, content, images, rows)
+                if reason:
+                    left_out[name] = reason
+            if not rows:
+                name_left_out(left_out)
+                raise UserError(f"{source}: no readable picture named like 20_1_0_20170116174525125.jpg.chip.jpg.")
+        except UserError:
+            if is_address(settings.source):  # damaged, or another archive: not to be taken again
+                source.unlink()
+            raise
     if is_address(settings.source):
         source.unlink()
     name_left_out(left_out)

@@ -47,6 +47,8 @@ def main(settings: Settings) -> None:
     for name in ("count", "identities", "judge_steps"):
         if getattr(settings, name) < 2:
             raise UserError(f"--{name.replace('_', '-')} {getattr(settings, name)}: expected at least 2.")
+    if settings.judges is not None and settings.judge != "own":
+        raise UserError(f"--judges {settings.judges} and --judge {settings.judge}: expected one of them.")
     if settings.seed < 0:
         raise UserError(f"--seed {settings.seed}: expected 0 or more.")
     from model import charts
@@ -58,7 +60,7 @@ def main(settings: Settings) -> None:
     shell.write_text(out / "evaluation.json", found.as_json())
     print(f"wrote {out / 'evaluation.json'}")
     print(f"wrote {charts.save_page(found, out / 'evaluation.png')}")
-    again = "face-api" if settings.judge == "own" else "own"
+    again = "face-api" if found.judges["judge"] == "own" else "own"
     aside = found.place / again
     command = f"python -m model.evaluate --run {shell.typed(found.folder)} --judge {again}"
     print(f"Next: {command} --out {shell.typed(aside)} asks other judges.")

@@ -20,7 +20,7 @@ from shell import whole_file
 
 DEGREES = "degrees.csv"
 READER = "reader.safetensors"  # in the run
-MOST_CATEGORIES = 8  # a whole-number column with more values than this is a quantity
+MOST_CATEGORIES = 8  # a column of numbers with more values than this is a quantity
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ Its 128 outputs, at unit length, are the descriptor of a person. The smile is re
 trunk sees in the lower half of the face: stable with few labels, exact with many.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -33,7 +34,7 @@ TEMPERATURE = 0.2
 BATCH = 96
 COLUMNS = ("age", "gender", "race")
 QUANTITIES = ("age",)
-FEMALE = ("female", "f", "woman", "1")  # how sets write it
+FEMALE = ("female", "f", "woman")  # how sets write it
 
 
 @dataclass(frozen=True)
@@ -65,16 +66,23 @@ class Attribute:
         return F.smooth_l1_loss(said[known, 0], targets[known]) if known.any() else said.sum() * 0
 
     def reading(self, said: Tensor) -> dict[str, Floats]:
-        """Outputs (N, K) -> years or probabilities, each (N,); of two categories the last one's alone."""
+        """Outputs (N, K) -> years or probabilities, each (N,); of two genders one, the female one if that is known."""
         if not self.categories:
             return {self.name: said[:, 0].double().numpy() * self.deviation + self.mean}
         shares = said.double().softmax(1).numpy()
         if self.name == "gender" and len(self.categories) == 2:
-            female = [category.lower() in FEMALE for category in self.categories]
-            if any(female):
-                return {"p(female)": shares[:, female.index(True)]}
+            if (female := female_among(self.categories)) is not None:
+                return {"p(female)": shares[:, self.categories.index(female)]}
             return {f"p({self.categories[1]})": shares[:, 1]}
         return {f"p({self.name} {category})": shares[:, i] for i, category in enumerate(self.categories)}
+
+
+def female_among(categories: Iterable[str]) -> str | None:
+    """How female is written where these are the genders; 1 means it beside 0 alone, not beside 2 (ISO/IEC 5218)."""
+    known = list(categories)
+    if set(known) == {"0", "1"}:
+        return "1"
+    return next((category for category in known if category.lower() in FEMALE), None)
 
 
 def written(value: object) -> str:

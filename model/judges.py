@@ -64,9 +64,18 @@ class Judges:
         return str(self.about["judge"])
 
     @property
+    def taught_by_labels(self) -> bool:
+        return "labels" in self.about.get("taught_by", {})
+
+    @property
+    def made_for(self) -> tuple[str | None, list[int] | None]:
+        """Kind and reader's folds of the run whose reader they are independent of."""
+        return self.about.get("kind"), self.about.get("reader_folds")
+
+    @property
     def smile_error(self) -> float:
         """Standard deviation of `smile` from the label on real faces that did not make it (cross-validated)."""
-        self._needs_map()
+        self.needs_map()
         return float(self.about["smile_error"])
 
     @property
@@ -82,7 +91,7 @@ class Judges:
         UserError
             The image set had too few labels to learn that scale from.
         """
-        self._needs_map()
+        self.needs_map()
         a, b = self.about["map"]
         mapped: Floats = (self.source.happiness(pictures) - a) / b
         return mapped
@@ -95,7 +104,8 @@ class Judges:
         """What is known of `p(female)`, `age` in years and others, each (N,)."""
         return self.source.attributes(pictures)
 
-    def _needs_map(self) -> None:
+    def needs_map(self) -> None:
+        """Raise a UserError unless they can read smiles."""
         if not self.about.get("map"):
             raise UserError(
                 f"{self.about['data']}: fewer than {FEWEST_LABELS} labels, so the judges cannot read smiles; "

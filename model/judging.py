@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from data import ImageSet, is_validation
 from model import faceapi
 from model.devices import best_device
+from model.faces import evenly
 from model.folds import judge_labels
-from model.judge_nets import FEMALE, SIZE, known_attributes, learn_persons, written
+from model.judge_nets import SIZE, female_among, known_attributes, learn_persons, written
 from model.judges import FEWEST_LABELS, Judges, OwnNets, Pictures, Source
 from model.measures import Floats, area_under_curve, calibrated_error, calibration, top_1
 from model.reader import agreement, cross_validated, fit_ridge
@@ -24,6 +25,7 @@ Kind = Literal["own", "face-api"]
 MOST_TAUGHT = 2000  # faces of known truth that teach the judge of smiles
 FEWEST_KNOWN = 100
 FEATURE_VARIANCE = 100.0  # of all features together: where the ridge's penalties make a difference
+MOST_SEEN = 2000  # faces whose age and gender are compared with what is known
 GALLERY = 185  # faces among which one is to be found again
 
 
@@ -37,7 +39,7 @@ def make_judges(kind: Kind, images: ImageSet, config: dict[str, Any], steps: int
     """
     pictures, names = images.pictures(SIZE)
     labels = images.labels().set_index("image")["smile"].reindex(names).to_numpy(float)
-    metadata = images.metadata().set_index("image").reindex(names)
+    metadata = images.metadata_in_words().set_index("image").reindex(names)
     about = recipe(kind, images, config, steps, seed) | {"warnings": []}
     source: Source
     if kind == "face-api":
@@ -67,7 +69,7 @@ def recipe(kind: str, images: ImageSet, config: Mapping[str, Any], steps: int, s
     made["reader_folds"] = config.get("reader_folds")
     if kind == "own":
         known = "\n".join([*images.names, images.metadata().to_csv(index=False)])
-        made |= {"steps": steps, "faces": hashlib.sha256(known.encode()).hexdigest()[:12]}
+        made |= {"kind": config["kind"], "steps": steps, "faces": hashlib.sha256(known.encode()).hexdigest()[:12]}
     return made
 
 
@@ -138,7 +140,7 @@ def examine(judges: Judges, pictures: Pictures, kept: NDArray[np.intp], metadata
     standard deviation of what is read in one face when it is moved by one pixel, which changes no smile.
     """
     figures: dict[str, float] = judges.about.setdefault("validation", {})
-    some = kept[:GALLERY]
+    some = evenly(kept, GALLERY)  # not the first: names may go by age
     if len(some) > 1:
         changed = (moved(pictures[some], 2, 2)[:, :, ::-1] * 0.9).astype(np.uint8)
         figures["retrieval"] = float(top_1(judges.describe(changed), judges.describe(pictures[some])).mean())
@@ -146,16 +148,19 @@ def examine(judges: Judges, pictures: Pictures, kept: NDArray[np.intp], metadata
     if judges.about.get("map") and len(some):
         nudged = [judges.smile(moved(pictures[some], *by)) for by in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))]
         judges.about["smile_noise"] = float(np.sqrt(np.var(nudged, axis=0, ddof=1).mean()))
-    said = judges.attributes(pictures[kept[:2000]]) if len(kept) else {}
-    known = metadata.iloc[kept[:2000]]
+    seen = evenly(kept, MOST_SEEN)
+    said = judges.attributes(pictures[seen]) if len(kept) else {}
+    known = metadata.iloc[seen]
     if "age" in said and "age" in known:
         years = pd.to_numeric(known["age"], errors="coerce").to_numpy(float)
         if np.isfinite(years).any():
             figures["age_error_years"] = float(np.nanmean(np.abs(said["age"] - years)))
     if "p(female)" in said and "gender" in known:
         told = known["gender"].notna().to_numpy()
-        female = np.array([written(value).lower() in FEMALE for value in known["gender"][told]], bool)
-        figures["female_area_under_curve"] = area_under_curve(said["p(female)"][told], female)
+        written_as = known["gender"][told].map(written)
+        if (word := female_among(written_as.unique())) is not None:
+            female = (written_as == word).to_numpy()
+            figures["female_area_under_curve"] = area_under_curve(said["p(female)"][told], female)
 
 
 def moved(pictures: Pictures, down: int, right: int) -> Pictures:

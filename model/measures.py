@@ -27,7 +27,7 @@ class Figure:
     floor: float | None = None
     """What chance, or real against real, gives."""
     ceiling: float | None = None
-    """What a perfect model would give."""
+    """What a perfect model would give; of a descriptor distance what two persons have."""
     count: int = 0
     """Faces or identities that it stands on."""
     unit: str = ""
@@ -49,6 +49,14 @@ def interval(
     low, high = np.percentile(drawn, [2.5, 97.5])
     shift = 0.0 if centred is None else centred - np.median(drawn)
     return float(low + shift), float(high + shift)
+
+
+def share_interval(hits: int, count: int) -> tuple[float, float]:
+    """95 % interval of a share, exact (Clopper and Pearson, 1934): resampling says nothing where all or none hit."""
+    from scipy.stats import binomtest
+
+    found = binomtest(hits, count).proportion_ci(0.95, "exact")
+    return float(found.low), float(found.high)
 
 
 def spearman(a: Floats, b: Floats) -> float:

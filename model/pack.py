@@ -22,7 +22,7 @@ class Settings:
     """Pack a finished run so that it can be given away."""
 
     run: Path | None = None
-    """The run; by default the newest finished CVAE in runs/."""
+    """The run; by default the newest finished CVAE in runs/, else the model in model/pretrained/."""
     out: Path = Path("packed")
     """The folder to write: config.json, the weights in bfloat16, LICENCE, and its judges."""
 

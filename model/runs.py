@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -348,10 +349,14 @@ def newest() -> Path:
     UserError
         There is neither.
     """
-    configs = [(p, read_config(p.parent)) for p in RUNS.glob("*/config.json") if p.parent.name != DEMO]
-    finished = [p for p, config in configs if config.get("finished") and config.get("kind") == "cvae"]
+    finished = []
+    for weights in RUNS.glob("*/model.safetensors"):
+        with suppress(UserError):  # of somebody else's config
+            config = read_config(weights.parent)
+            if weights.parent.name != DEMO and config.get("finished") and config.get("kind") == "cvae":
+                finished.append(weights)
     if finished:
-        return max(finished, key=lambda p: (p.parent / "model.safetensors").stat().st_mtime).parent
+        return max(finished, key=lambda weights: weights.stat().st_mtime).parent
     if (PRETRAINED / "model.safetensors").exists():
         return PRETRAINED
     raise UserError("No finished CVAE in runs/; python -m model.train makes one.")

@@ -77,7 +77,8 @@ def main(settings: Settings) -> None:
         if calibration.simulated:
             print("note: the calibration is by simulated subjects; it says nothing about people.")
     if any(c is not None and abs(c) > 1 for c in asked.values()):
-        print("note: degrees outside [-1, 1] go beyond what people's labels cover; the model extrapolates.")
+        beyond = "extrapolates" if settings.exaggerate else "levels off there"
+        print(f"note: degrees outside [-1, 1] go beyond what people's labels cover; the model {beyond}.")
 
     def made(c: float | None) -> "Pictures":
         truncation, exaggerate = settings.truncation, settings.exaggerate
@@ -87,7 +88,7 @@ def main(settings: Settings) -> None:
     faces = {c: made(asked[c]) for c in degrees}
     for smile, some in faces.items():
         name, title = ("faces", "") if smile is None else (folder_name(smile), f"{what} {pictures.degree(smile)}")
-        print(f"wrote {pictures.save(pictures.grid(some, title=title), out / f'{name}.png')}")
+        print(f"wrote {pictures.save(pictures.grid(some, min(8, settings.count), title), out / f'{name}.png')}")
     if len(degrees) > 1:
         rows = [np.stack([faces[c][i] for c in degrees]) for i in range(min(STRIP_ROWS, settings.count))]
         sheet = pictures.strip(rows, [pictures.degree(c) for c in degrees if c is not None])

@@ -60,7 +60,8 @@ class Settings:
     calibrated: Path | None = None
     """A stimulus set of this model that people have judged: --smiles are degrees as people see them."""
     screening: bool = True
-    """Leave out failures, people who change more than the smile, and near-duplicates, by the run's judges."""
+    """Leave out failures, people who change more than the smile, and near-duplicates, by the run's judges, and torn
+    faces, by the model's encoder."""
     sessions: Path = Path("sessions")
     """Where recordings lie; a set that people have judged is never replaced."""
     force: bool = False
@@ -83,8 +84,9 @@ def main(settings: Settings) -> None:
             faces = match(faces.reshape(-1, *faces.shape[2:])).reshape(faces.shape)
         rows = list(named(numbers, settings.smiles))
         save(images, [row["image"] for row in rows], faces)
+        read = read_columns(judges, faces)  # before the pictures take their place
         put_labels_aside(settings.out)
-    write_tables(settings, model, rows, asked, read_columns(judges, faces), left_out)
+    write_tables(settings, model, rows, asked, read, left_out)
     write_overview(settings, faces)
     print(f"{len(numbers)} people at {len(asked)} degrees" + (f"; left out: {told(left_out)}" if left_out else ""))
     limit = f" --limit {len(rows)}" if len(rows) > ANNOTATOR_SHOWS else ""
@@ -124,11 +126,13 @@ def asked_degrees(settings: Settings, model_hash: str) -> "Floats":
 
 
 def open_judges(model: "SmileModel", needed: bool) -> "Judges | None":
-    """The judges of the model's run; None where they are not at hand and not `needed`."""
+    """The judges of the model's run; None where they are not at hand, or read no smiles, and are not `needed`."""
     from model import judges
 
     try:
-        return judges.load(model.folder, fetch=needed)
+        made = judges.load(model.folder, fetch=needed)
+        made.needs_map()
+        return made
     except UserError as error:
         if needed:
             raise UserError(f"{error} --no-screening goes without.") from None

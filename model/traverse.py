@@ -61,7 +61,7 @@ class Axis(NamedTuple):
 def main(settings: Settings) -> None:
     if settings.steps < 2 or not 0 < settings.reach < 100:
         raise UserError(
-            f"--steps {settings.steps} --reach {settings.reach}: expected at least 2, and a number above 0."
+            f"--steps {settings.steps} --reach {settings.reach}: expected at least 2, and above 0 to below 100."
         )
     import torch
 
@@ -144,7 +144,7 @@ def walk_smile(model: "SmileModel", at: "Tensor", stops: "Tensor") -> "Pictures"
     """The face `at` (Z,) with its smile moved by each stop (C,) in standard deviations of the read-out."""
     from model import pictures
 
-    deviation = (model.latent.readout[0] @ model.latent.factor).norm()
+    _, deviation = model.latent.smiles
     return pictures.to_uint8(model.decode(model.latent.move(at.expand(len(stops), -1), stops * deviation)))
 
 

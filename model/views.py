@@ -53,7 +53,10 @@ def face(model: SmileModel, seed: int, identity: int, smile: float) -> Picture:
 
 
 def wall(model: SmileModel, seed: int, smile: float) -> Picture:
-    """The first 64 faces of `seed` at a degree in one picture -> (8 S, 8 S, 3)."""
+    """The first 64 faces of `seed` at a degree in one picture -> (8 S, 8 S, 3).
+
+    Without the detail of `model.detail`, which takes too long to follow a slider.
+    """
     z = model.latents(model.people(IDENTITIES, seed), smile)
     faces = pictures.to_uint8(model.decode(z))  # (64, S, S, 3)
     side = WALL * model.size
@@ -83,7 +86,7 @@ def forced(model: SmileModel, upload: Upload, smile: float) -> Picture:
 
 def start(upload: Upload) -> float:
     """Where the slider stands for a photograph as it is: the degree read in it, on the slider's scale."""
-    return round(float(np.clip(upload.smile, -MOST, MOST)) / STEP) * STEP
+    return round(round(float(np.clip(upload.smile, -MOST, MOST)) / STEP) * STEP, 2)
 
 
 def face_figure(picture: Picture, smile: float, identity: int | str, seed: int | None, model_hash: str) -> str:

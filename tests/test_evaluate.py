@@ -106,6 +106,19 @@ def test_a_set_with_too_few_unseen_faces_is_one_sentence(_place: None) -> None:
         evaluate.main(replace(FEW, run=Path("runs/cvae"), data=Path("data/few")))
 
 
+def test_judges_that_cannot_read_smiles_do_not_take_the_place_of_others(found: dict[str, dict]) -> None:
+    prepare(Drawn(count=150, size=64, data=Path("data/unlabelled")))
+    before = Path("runs/cvae/judges.json").read_bytes()
+    with pytest.raises(UserError, match="fewer than 10 labels"):
+        evaluate.main(replace(FEW, run=Path("runs/cvae"), data=Path("data/unlabelled")))
+    assert Path("runs/cvae/judges.json").read_bytes() == before
+
+
+def test_one_kind_of_judges_is_asked_for() -> None:
+    with pytest.raises(UserError, match="--judges runs/cvae and --judge face-api"):
+        evaluate.main(replace(FEW, judges=Path("runs/cvae"), judge="face-api"))
+
+
 @pytest.mark.parametrize("wrong", [{"count": 1}, {"identities": 0}, {"judge_steps": 0}, {"seed": -1}])
 def test_settings_that_cannot_work_are_named(wrong: dict[str, int]) -> None:
     (name,) = wrong

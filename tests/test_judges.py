@@ -144,6 +144,10 @@ def test_of_two_genders_the_probability_is_that_of_female() -> None:
         assert Attribute("gender", categories=categories).reading(said)["p(female)"][0] > 0.99
 
 
+def test_where_genders_are_1_and_2_none_is_taken_for_female() -> None:
+    assert Attribute("gender", categories=("1", "2")).reading(torch.zeros(1, 2)).keys() == {"p(2)"}
+
+
 def test_two_views_of_one_picture_are_to_be_alike() -> None:
     views = torch.eye(4)
     assert contrast(views, views) < contrast(views, views.roll(1, 0))

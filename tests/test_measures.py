@@ -54,6 +54,12 @@ def test_principal_components_keep_at_most_a_tenth_of_the_faces_and_64() -> None
     np.testing.assert_allclose(axes.T @ axes, np.eye(64), atol=1e-9)
 
 
+def test_all_of_a_hundred_are_no_proof_of_always() -> None:
+    low, high = measures.share_interval(100, 100)
+    assert low == pytest.approx(0.025 ** (1 / 100)) and high == 1
+    assert measures.share_interval(0, 8)[0] == 0
+
+
 def test_ssim_and_psnr_of_a_picture_with_itself() -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     np.testing.assert_allclose(measures.ssim(pictures, pictures), 1)

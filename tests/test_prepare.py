@@ -210,6 +210,27 @@ def test_an_interrupted_download_goes_on_where_it_stopped(serve: functools.parti
     assert data.open_set("data/utkface").names == tuple(NAMES)
 
 
+def test_what_was_downloaded_whole_is_not_fetched_again_after_a_copy_that_was_stopped(
+    serve: functools.partial[Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    server = serve(Path(source("tar")).read_bytes())
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("data.utkface._copy", stop)
+        main(Utkface(server.address))
+    main(Utkface(server.address))
+    assert server.ranges == [None]
+    assert sorted(p.name for p in Path("data/utkface").iterdir()) == ["images", "metadata.csv", "set.json"]
+
+
+def test_a_download_that_is_no_set_is_not_kept(serve: functools.partial[Server]) -> None:
+    with pytest.raises(UserError, match="neither a folder nor"):
+        main(Utkface(serve(b"no archive").address))
+    assert not Path("data/utkface/UTKFace.tar").exists()
+
+
 def test_a_server_that_is_not_there_is_one_sentence(serve: functools.partial[Server]) -> None:
     server = serve(b"")
     server.shutdown()

@@ -307,6 +307,9 @@ class Eye:
 
     smile_error, age_error = 0.2, None
 
+    def needs_map(self) -> None:
+        pass
+
     def attributes(self, pictures: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
         return {}
 
@@ -350,6 +353,33 @@ def test_without_screening_the_judges_still_read(toy: Toy) -> None:
     table = data.open_set("data/stimuli").metadata()
     assert table["identity"].unique().tolist() == list(range(8))
     assert table["read_smile"].notna().all()
+
+
+@pytest.mark.parametrize("screening", [True, False])
+def test_judges_that_read_no_smile_are_refused_before_any_work_or_left_alone(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch, screening: bool
+) -> None:
+    def refuse(self: Eye) -> None:
+        raise UserError("data/faces: fewer than 10 labels.")
+
+    monkeypatch.setattr(Eye, "needs_map", refuse)
+    if screening:
+        with pytest.raises(UserError, match="--no-screening goes without"):
+            main(replace(SMALL, screening=True))
+        assert not Path("data/stimuli").exists()
+    else:
+        main(replace(SMALL, identities=8))
+        assert "read_smile" not in data.open_set("data/stimuli").metadata()
+
+
+def test_a_judge_that_fails_leaves_no_half_made_set(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Eye, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Eye, "smile", fail)
+    with pytest.raises(KeyboardInterrupt):
+        main(replace(SMALL, identities=8))
+    assert not list(Path("data").glob("stimuli/images/*"))
 
 
 def test_a_model_that_cannot_make_enough_is_one_sentence(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -389,6 +389,11 @@ def test_the_newest_finished_cvae_is_taken_but_never_the_demo(
         runs.write_config(Path("runs") / name, {"kind": "cvae", "finished": True} | config)
         (tmp_path / "runs" / name / "model.safetensors").touch()
         os.utime(tmp_path / "runs" / name / "model.safetensors", (-age, -age))
+    for name in ("cleared", "foreign"):
+        (tmp_path / "runs" / name).mkdir()
+    runs.write_config(Path("runs/cleared"), {"kind": "cvae", "finished": True})  # without weights
+    Path("runs/foreign/config.json").write_text("[]")
+    Path("runs/foreign/model.safetensors").touch()
     assert runs.newest() == Path("runs/new")
 
 
