@@ -66,7 +66,7 @@ def footnote(found: "Evaluation") -> str:
         "retrieval": "changed pictures found again",
     }
     said = [f"{names[key]} {value:.2f}" for key, value in found.judges["validation"].items() if key in names]
-    lines = ["Bands and bars: 95 % bootstrap intervals. Dotted: what a perfect model would give."]
+    lines = ["Bands and bars: 95 % intervals. Dotted: what a perfect model would give."]
     lines += fill(f"Judges ({found.judges['judge']}), on faces unseen: {'; '.join(said)}.", 120).splitlines()
     return "\n".join([*lines, *(fill(f"Note: {warning}", 120) for warning in found.judges["warnings"])])
 
