@@ -12,7 +12,7 @@ from labeling.votes import Floats, Votes, from_trials, is_practice
 
 SWAPPED_Z = -4.0  # agreement so far below chance does not happen to a careless subject
 GUESSING_Z = 2.0  # agreement that cannot be told from chance
-ATTENTIVE = 0.5  # correlation with what most others say that attentive subjects have, and more
+ATTENTIVE = 0.4  # usual correlation of attentive subjects with what most others say
 ENOUGH_VOTES = 20  # fewer say nothing about a subject
 MILLISECONDS_FROM_S = 30.0  # nobody takes half a minute for a first impression
 
