@@ -170,7 +170,7 @@ def accuracy(votes: Votes, vote: Floats, prior_right: float = 7.0, prior_wrong: 
 
     Every image either smiles or not, with equal odds; each vote is right with the subject's probability p, whose prior
     is Beta(8, 2) (Dawid and Skene 1979; Zhang et al. 2016, section 2). `vote` is 0 where it does not count. A subject's
-    votes on one image count as one: else who says a thing twice would be the own proof of being right.
+    votes on one image count as one: said twice, a thing is no better proven.
     """
     if votes.repeats:
         vote = vote / np.maximum(votes.per_pair(np.abs(vote)), 1)

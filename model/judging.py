@@ -1,6 +1,5 @@
 """Judges are made here: own ones trained, any brought to the scale of the labels and examined on faces unseen."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from model.judge_nets import SIZE, female_among, known_attributes, learn_persons
 from model.judges import FEWEST_LABELS, Judges, OwnNets, Pictures, Source
 from model.measures import Floats, area_under_curve, calibrated_error, calibration, top_1
 from model.reader import agreement, cross_validated, fit_ridge
+from model.runs import digest
 from shell import UserError
 
 Kind = Literal["own", "face-api"]
@@ -65,11 +65,11 @@ def recipe(kind: str, images: ImageSet, config: Mapping[str, Any], steps: int, s
     """What judges are made of: stored ones are as good as new ones if theirs is the same."""
     labels = images.labels()[["image", "smile"]].sort_values("image").to_csv(index=False)
     made: dict[str, Any] = {"judge": kind, "data": images.name, "seed": seed}
-    made["labels"] = hashlib.sha256(labels.encode()).hexdigest()[:12]
+    made["labels"] = digest(labels)
     made["reader_folds"] = config.get("reader_folds")
     if kind == "own":
         known = "\n".join([*images.names, images.metadata().to_csv(index=False)])
-        made |= {"kind": config["kind"], "steps": steps, "faces": hashlib.sha256(known.encode()).hexdigest()[:12]}
+        made |= {"kind": config["kind"], "steps": steps, "faces": digest(known)}
     return made
 
 

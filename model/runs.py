@@ -274,6 +274,11 @@ class SmileModel:
             )
 
 
+def digest(text: str) -> str:
+    """12 hex digits of the sha256 of a text, to tell whether it is still the same."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 def name_of(digest: str) -> str:
     """The first 12 hex digits in a row that no table takes for a number: one of them is a, b, c, d or f.
 

@@ -3,7 +3,6 @@
 The run that results is a copy of the model's, with what was learned in it and the settings in its config.
 """
 
-import hashlib
 import math
 import shutil
 from abc import ABC, abstractmethod
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from data import open_set
+from data import ImageSet, open_set
 from model import opening, outcome, runs
 from model.devices import autocast, best_device
 from model.faces import Faces, evenly, load_faces, resident
@@ -181,7 +180,7 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
         began = config[name]
         if began["model"] != model.hash:
             raise UserError(f"{out}: began with another model than {model.folder}, as {began['run']} was then.")
-        if began.get("faces") != digest(images.pictures(model.size)[1]):
+        if began.get("faces") != pictures_of(images, model):
             raise UserError(f"{out}: began with other pictures than {images.folder} has now; they cannot change.")
         known = {one.name for one in fields(settings)} - opening.OF_THE_CALL
         held = replace(settings, **{name: value for name, value in began.items() if name in known})
@@ -194,7 +193,7 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
     if out.exists():
         shutil.rmtree(out)
     about = asdict(settings) | {"run": str(model.folder), "model": model.hash}
-    about["faces"] = digest(images.pictures(model.size)[1])
+    about["faces"] = pictures_of(images, model)
     if name in model.config:
         about["before"] = model.config[name]
     runs.write_config(out, model.config | {"finished": False, "run": str(out), "command": name, name: about})
@@ -202,9 +201,9 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
     return model, out, settings
 
 
-def digest(names: list[str]) -> str:
-    """Tells whether pictures came or went."""
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
+def pictures_of(images: ImageSet, model: SmileModel) -> str:
+    """Another where pictures came or went."""
+    return runs.digest("\n".join(images.pictures(model.size)[1]))
 
 
 def copy_model(folder: Path, out: Path) -> None:
