@@ -24,7 +24,7 @@ def members(source: Path) -> Iterator[tuple[str, bytes]]:
     UserError
         `source` is none of the three, is damaged, or has a member that would land outside of the folder.
     """
-    if source.is_dir():
+    if bare := source.is_dir():  # names without a path
         found = _folder_members(source)
     elif not source.exists():
         raise UserError(f"{source}: no such file or folder.")
@@ -37,7 +37,7 @@ def members(source: Path) -> Iterator[tuple[str, bytes]]:
     try:
         for name, content in found:
             path = PurePosixPath(name.replace("\\", "/"))
-            if not source.is_dir() and (path.is_absolute() or ".." in path.parts or ":" in name):
+            if not bare and (path.is_absolute() or ".." in path.parts or ":" in name):
                 raise UserError(f"{source}: the member {name!r} would land outside of the folder; refused.")
             if not path.name.startswith("."):
                 yield name, content

@@ -64,7 +64,7 @@ def main(settings: Settings) -> None:
     subjects = describe(trials)
     if settings.fix_swapped:
         trials, turned = fix_swapped(trials)
-        nobody = "nobody has swapped the keys" if len(subjects) > 2 else "none; of two subjects nobody knows who it is"
+        nobody = "nobody has swapped the keys" if len(subjects) > 2 else "none; it takes three subjects to tell who did"
         notes.append(f"Votes turned round: {', '.join(turned) or nobody}.")
     assessment = assess(trials, settings.method)
     if assessment.subjects["dropped"].any():

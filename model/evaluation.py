@@ -166,8 +166,7 @@ def find_judges(settings: Settings, model: SmileModel, images: ImageSet) -> Judg
     """The judges that the settings ask for: another run's, this run's from last time, or new ones, which are stored."""
     if settings.judges is not None:
         made = judges.load(settings.judges)
-        ours = ("cvae", model.config.get("reader_folds"))
-        if model.kind == "cvae" and made.taught_by_labels and made.made_for != ours:
+        if not made.may_judge(model.config):
             made.about["warnings"].append(
                 f"{settings.judges}: made for a run whose smile reader learned from other labels than this one's, so "
                 "they may not be independent of it."

@@ -18,7 +18,7 @@ runs/<name>/judges.json            which judges, their map, their own validation
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -63,14 +63,11 @@ class Judges:
     def name(self) -> str:
         return str(self.about["judge"])
 
-    @property
-    def taught_by_labels(self) -> bool:
-        return "labels" in self.about.get("taught_by", {})
-
-    @property
-    def made_for(self) -> tuple[str | None, list[int] | None]:
-        """Kind and reader's folds of the run whose reader they are independent of."""
-        return self.about.get("kind"), self.about.get("reader_folds")
+    def may_judge(self, config: Mapping[str, Any]) -> bool:
+        """Whether no label that may have taught them is one of the smile reader's of the run with this config."""
+        if config["kind"] != "cvae" or "labels" not in self.about.get("taught_by", {}):
+            return True
+        return all(self.about.get(key) == config.get(key) for key in ("kind", "reader_folds"))
 
     @property
     def smile_error(self) -> float:

@@ -199,12 +199,14 @@ def open_screening(model: "SmileModel", judges: "Judges", asked: "Floats") -> "S
     """A screening that knows what samples of this model look like at the degrees `asked`."""
     import numpy as np
 
+    from model.pictures import to_uint8
     from model.screening import Screening, learn_usual
 
     people = model.people(SAMPLES, SAMPLES_SEED)
     rendered, cycle = render(model, people, asked)
     described = [judges.describe(faces) for faces in rendered.swapaxes(0, 1)]
-    sterner, happier = (judges.describe(render(model, people, np.array([degree]))[0][:, 0]) for degree in (-0.5, 0.5))
+    apart = (to_uint8(model.picture(model.latents(people, degree)).cpu()) for degree in (-0.5, 0.5))
+    sterner, happier = map(judges.describe, apart)
     return Screening(judges, learn_usual(np.stack(described, 1), sterner, happier, cycle), asked)
 
 

@@ -190,12 +190,11 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
         return model, out, held
     if out.exists() and not (settings.force and ours):
         raise UserError(f"{out}: exists; --out names another folder; --resume goes on with it, --force replaces it.")
-    if out.exists():
-        shutil.rmtree(out)
-    about = asdict(settings) | {"run": str(model.folder), "model": model.hash}
-    about["faces"] = pictures_of(images, model)
+    about = asdict(settings) | {"run": str(model.folder), "model": model.hash, "faces": pictures_of(images, model)}
     if name in model.config:
         about["before"] = model.config[name]
+    if out.exists():
+        shutil.rmtree(out)
     runs.write_config(out, model.config | {"finished": False, "run": str(out), "command": name, name: about})
     copy_model(model.folder, out)
     return model, out, settings
