@@ -2,9 +2,11 @@
 
 python -m benchmarks.labels
 python -m benchmarks.labels --coverage          # of the intervals too; long, for the sake of diffusion (--methods)
+python -m benchmarks.labels --sparse --methods evidence     # the same where each judges a few faces, or faces are alike
 """
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,34 @@ from sessions.observers import draw_observer, respond
 
 OTHERS = 300
 GROUPED = 60  # subjects of each group size, in groups of their own
+
+
+class Design(NamedTuple):
+    """Who judges what."""
+
+    subjects: int
+    judged: int
+    """Faces per subject, drawn anew for each."""
+    images: int
+    mostly: bool = False
+    """Whether four in five faces smile."""
+    spread: float = 1.0
+    """Of the true smile, in standard deviations that the observers know."""
+
+    def __str__(self) -> str:
+        faces = f"{self.judged} of {self.images} faces" if self.judged < self.images else f"all of {self.images} faces"
+        which = ", most smiling" if self.mostly else ", much alike" if self.spread < 1 else ""
+        return f"{self.subjects} subjects, {faces} each{which}"
+
+
+SPARSE = (
+    Design(100, 10, 186),
+    Design(30, 20, 186),
+    Design(30, 20, 186, mostly=True),
+    Design(5, 40, 186),
+    Design(10, 30, 30, spread=0.4),
+    Design(10, 186, 186),
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +62,8 @@ class Settings:
     """Scores to compare."""
     coverage: bool = False
     """Also how often the 90 % intervals hold what the same score gives from 300 other subjects."""
+    sparse: bool = False
+    """Nothing but that, where each subject judges a few of the faces, or the faces are much alike."""
 
 
 def draw_smile(seed: int, settings: Settings) -> np.ndarray:
@@ -40,20 +72,28 @@ def draw_smile(seed: int, settings: Settings) -> np.ndarray:
 
 
 def simulate(
-    n_subjects: int, smile: np.ndarray, seed: int, random_subjects: int = 0, shuffled_times: bool = False
+    n_subjects: int,
+    smile: np.ndarray,
+    seed: int,
+    random_subjects: int = 0,
+    shuffled_times: bool = False,
+    judged: int | None = None,
+    spread: float = 1.0,
 ) -> pd.DataFrame:
-    """A table of trials: every subject judges every image; the first `random_subjects` press at random."""
+    """A table of trials: every subject judges every image, or `judged` of them; the first `random_subjects` press at
+    random."""
     rng = np.random.default_rng(seed)
-    standardised = (smile - smile.mean()) / smile.std()
-    images = [f"{i:05d}.png" for i in range(len(smile))]
+    standardised = spread * (smile - smile.mean()) / smile.std()
+    images = np.array([f"{i:05d}.png" for i in range(len(smile))])
     tables = []
     for number in range(n_subjects):
-        votes, response_time_s = respond(draw_observer(rng), standardised, rng)
+        own = np.arange(len(smile)) if judged is None else rng.choice(len(smile), judged, replace=False)
+        votes, response_time_s = respond(draw_observer(rng), standardised[own], rng)
         if number < random_subjects:
-            votes = rng.choice([-1.0, 1.0], len(smile))
+            votes = rng.choice([-1.0, 1.0], len(own))
         if shuffled_times:
             response_time_s = rng.permutation(response_time_s)
-        columns = {"image": images, "response": votes, "response_time": response_time_s}
+        columns = {"image": images[own], "response": votes, "response_time": response_time_s}
         tables.append(pd.DataFrame({"subject": f"s{number:03d}", **columns}))
     return pd.concat(tables, ignore_index=True)
 
@@ -83,6 +123,31 @@ def coverage(sizes: tuple[int, ...], smile: np.ndarray, seed: int, method: str) 
     return {n: float(np.mean(shares)) for n, shares in held.items()}
 
 
+def sparse_coverage(design: Design, seed: int, method: str) -> float:
+    """The share of 90 % intervals that hold the label by OTHERS other subjects, who judge all faces."""
+    rng = np.random.default_rng([seed, 1])
+    smile = rng.uniform(-1, 1, design.images)
+    if design.mostly:
+        smile = np.where(
+            rng.random(design.images) < 0.8, rng.uniform(0.2, 1, design.images), rng.uniform(-1, 0.2, design.images)
+        )
+    everybody = simulate(OTHERS, smile, 1000 + seed, spread=design.spread)
+    many = labeling.score(everybody, method).set_index("image")["smile"]
+    trials = simulate(design.subjects, smile, seed, judged=design.judged, spread=design.spread)
+    labels = labeling.score(trials, method).set_index("image")
+    return float(many.loc[labels.index].between(labels["smile_low"], labels["smile_high"]).mean())
+
+
+def mean_sparse_coverage(settings: Settings) -> pd.DataFrame:
+    """Coverage per design and method, mean over seeds."""
+    found = {
+        (str(design), method): np.mean([sparse_coverage(design, seed, method) for seed in range(settings.seeds)])
+        for design in shell.progress(SPARSE, "Designs", unit="design")
+        for method in settings.methods
+    }
+    return pd.Series(found).unstack()[list(settings.methods)].loc[[str(design) for design in SPARSE]]
+
+
 def mean_coverage(settings: Settings) -> pd.DataFrame:
     """Coverage per number of subjects and method, mean over seeds."""
     found = [
@@ -93,7 +158,11 @@ def mean_coverage(settings: Settings) -> pd.DataFrame:
 
 
 def main(settings: Settings) -> None:
-    conditions = [(f"{n} subjects", n, {}) for n in settings.subjects]
+    if settings.sparse:
+        print(f"Share of 90 % intervals that hold the label by {OTHERS} other subjects, {settings.seeds} seeds:")
+        print(mean_sparse_coverage(settings).round(3).to_string())
+        return
+    conditions: list[tuple[str, int, dict[str, Any]]] = [(f"{n} subjects", n, {}) for n in settings.subjects]
     conditions += [("3, one presses at random", 3, {"random_subjects": 1})]
     conditions += [(f"{n}, times shuffled", n, {"shuffled_times": True}) for n in (3, 10)]
     rows = {}

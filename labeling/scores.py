@@ -7,6 +7,7 @@ In the formulas s is a vote (+1 or -1) and RT its response time in seconds.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,19 @@ from labeling.votes import Codes, Floats, Votes
 ANTICIPATION_S = 0.15  # faster than anybody sees and presses
 EARLY_AT_MOST = 0.1  # a larger share of so short times means that they were not taken from the face's onset
 LONGEST_TAU = 4.0
-CHECKED_TRIALS = 1_000_000  # more make the check of response times no better, only slower
+CHECKED_TRIALS = 1_000_000  # more make what is found out from all subjects no better, only slower
 LINEAR_RANGE_S = (0.1, 2.0)
+
+
+class Agreement(NamedTuple):
+    """Of c = 2 p - 1 among subjects who are right with probability p."""
+
+    mean: float
+    variance: float
+
+
+USUAL_AGREEMENT = Agreement(0.6, 0.64 / 21)  # as of p ~ Beta(16, 4)
+USUAL_SUBJECTS = 5  # whose worth it is, for the variance
 
 LINKS: dict[Link, Callable[[Floats], Floats]] = {
     "identity": lambda ratio: np.clip(ratio, -1, 1),
@@ -165,27 +177,68 @@ def quality(p: Floats) -> Floats:
     return np.clip(logit(p) / logit(0.9), 0, 1.6)
 
 
-def accuracy(votes: Votes, vote: Floats, prior_right: float = 7.0, prior_wrong: float = 1.0) -> Floats:
+def accuracy(votes: Votes, vote: Floats) -> Floats:
     """(S,) each subject's probability to vote for what an image is, by the one-coin model and EM.
 
-    Every image either smiles or not, with equal odds; each vote is right with the subject's probability p, whose prior
-    is Beta(8, 2) (Dawid and Skene 1979; Zhang et al. 2016, section 2). `vote` is 0 where it does not count. A subject's
-    votes on one image count as one: said twice, a thing is no better proven.
+    Every image either smiles or not, with equal odds; each vote is right with the subject's probability p (Dawid and
+    Skene 1979; Zhang et al. 2016, section 2). The prior of p is the Beta distribution that the subjects together make
+    likely (`_usual_agreement`), so that who voted little is taken to be like the others. `vote` is 0 where it does not
+    count. A subject's votes on one image count as one: said twice, a thing is no better proven.
     """
     if votes.repeats:
         vote = vote / np.maximum(votes.per_pair(np.abs(vote)), 1)
-    n_subjects = len(votes.subjects)
     order, starts = votes.by_subject
-    table = sparse.csr_array((vote[order], votes.image[order], starts), shape=(n_subjects, len(votes.images)))
+    shape = (len(votes.subjects), len(votes.images))
+    table = sparse.csr_array((vote[order], votes.image[order], starts), shape=shape)
     n_votes = votes.per_subject(np.abs(vote))
-    p = np.full(n_subjects, (prior_right + 1) / (prior_right + prior_wrong + 2))
+    usual = USUAL_AGREEMENT
+    p = _one_coin(table, n_votes, usual, np.full(len(n_votes), (1 + usual.mean) / 2))
+    for _ in range(2):
+        p = _one_coin(table, n_votes, _usual_agreement(votes, vote, logit(p)), p)
+    return p
+
+
+def _one_coin(table: sparse.csr_array, n_votes: Floats, usual: Agreement, p: Floats) -> Floats:
+    """(S,) accuracies by EM from a `table` (S, I) of votes, beginning with `p` (S,)."""
+    known = (1 - usual.mean**2) / usual.variance - 1  # so many votes the prior is worth
+    right_before = (1 + usual.mean) / 2 * known
     for _ in range(200):
         belief = np.tanh(logit(p) @ table / 2)  # 2 P(smiley) - 1
         right = (n_votes + table @ belief) / 2
-        before, p = p, (prior_right + right) / (prior_right + prior_wrong + n_votes)
+        before, p = p, (right_before + right) / (known + n_votes)
         if np.abs(p - before).max(initial=0) < 1e-9:
             break
     return p
+
+
+def _usual_agreement(votes: Votes, vote: Floats, weight: Floats) -> Agreement:
+    """Mean and variance among subjects of c = 2 p - 1, by how far each agrees with the others.
+
+    Where the others, each with `weight` (S,) logit(p), believe b = 2 P(smiley) - 1, a subject's mean vote is c b: c is
+    found by least squares, sum(b s) / sum(b^2), and mean and variance by `_random_effects`. They are drawn to
+    `USUAL_AGREEMENT`, as if one subject more were of that mean, and `USUAL_SUBJECTS` more of that variance.
+    """
+    evidence = weight[votes.subject] * vote
+    others = votes.per_image(evidence)[votes.image] - votes.per_pair(evidence)
+    some = slice(None, None, 1 + len(vote) // CHECKED_TRIALS)
+    subject, vote, belief = votes.subject[some], vote[some], np.tanh(others[some] / 2)
+
+    def per_subject(values: Floats) -> Floats:
+        return np.bincount(subject, values, len(votes.subjects)).astype(float)
+
+    square = belief**2 * np.abs(vote)
+    known, agreement = per_subject(square), per_subject(belief * vote)
+    compared = known > 1e-9
+    if compared.sum() < 2:
+        return USUAL_AGREEMENT
+    pooled = np.clip(agreement.sum() / known.sum(), -0.99, 0.99)
+    variance = per_subject(square * (1 - (pooled * belief) ** 2))[compared] / known[compared] ** 2
+    mean, between = _random_effects(agreement[compared] / known[compared], variance)
+    precision = np.array([np.sum(1 / (variance + between)), 1 / USUAL_AGREEMENT.variance])
+    mean = float(np.clip(precision @ (mean, USUAL_AGREEMENT.mean) / precision.sum(), 0, 0.95))
+    n = compared.sum()
+    between = (n * between + USUAL_SUBJECTS * USUAL_AGREEMENT.variance) / (n + USUAL_SUBJECTS)
+    return Agreement(mean, min(between, (1 - mean**2) / 3))  # 3: a prior worth two votes, uniform where mean is 0
 
 
 def response_time_use(

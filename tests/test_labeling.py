@@ -74,9 +74,9 @@ def test_scores_are_their_formulas(method: str, x: float, y: float) -> None:
 
 
 def test_evidence_of_one_subject_is_votes_over_decision_time() -> None:
-    # alone, a subject's accuracy is the fixed point p = (7 + n p) / (8 + n), so p = 7/8; the median time is 1 s
+    # alone, a subject's accuracy is the fixed point p = (16 + n p) / (20 + n), so p = 4/5; the median time is 1 s
     trials = table(("a", "u", 1, 0.75), ("a", "v", -1, 1.0), ("a", "w", 1, 3.0), ("a", "x", 1, 0.5), ("a", "y", 1, 1.2))
-    g = np.log(7) / np.log(9)
+    g = np.log(4) / np.log(9)
     tau = np.array([0.5, 1.0, 4.0, 1.0, 1.4])  # 3.0 s would be 5, capped; 0.5 s would be 0, which says nothing
     expected = np.tanh(g * np.array([1, -1, 1, 1, 1]) / (1 + g**2 * tau))
     labels = labeling.score(trials)
@@ -218,6 +218,35 @@ def coverage(method: str, n_subjects: int, n_others: int, n_seeds: int, n_images
 @pytest.mark.parametrize("n_subjects", [3, 10, 30])
 def test_nine_in_ten_intervals_hold_what_many_subjects_would_say(n_subjects: int) -> None:
     assert 0.87 < coverage("evidence", n_subjects, n_others=200, n_seeds=12, n_images=200) < 0.93
+
+
+def test_intervals_hold_nearly_as_often_where_each_subject_judges_ten_faces() -> None:
+    covered = []
+    for seed in range(6):
+        everybody, _ = simulated(300, 186, seed)
+        number = everybody["subject"].str[1:].astype(int)
+        ten_each = everybody[number < 100].groupby("subject").sample(10, random_state=seed)
+        labels = labeling.score(ten_each).set_index("image")
+        many = labeling.score(everybody[number >= 100]).set_index("image")["smile"].loc[labels.index]
+        covered.append(many.between(labels["smile_low"], labels["smile_high"]).mean())
+    assert 0.83 < np.mean(covered) < 0.93
+
+
+def test_who_judged_little_is_taken_to_be_like_the_others() -> None:
+    def accuracies(right: float) -> Any:
+        rng = np.random.default_rng(0)
+        truth = rng.choice([-1.0, 1.0], 60)
+        rows = [
+            (f"s{s:02d}", f"{i:02d}", truth[i] if rng.random() < right else -truth[i], 1.0)
+            for s in range(21)
+            for i in rng.choice(60, 40 if s < 20 else 5, replace=False)
+        ]
+        return labeling.assess(table(*rows)).subjects["accuracy"]
+
+    careful, careless = accuracies(0.97), accuracies(0.7)
+    for p in (careful, careless):
+        assert p["s20"] == pytest.approx(p[:20].mean(), abs=0.06)
+    assert careful["s20"] > 0.9 and careless["s20"] < 0.8
 
 
 @pytest.mark.parametrize("method", ["mean-vote", "inverse-rt", "linear-rt"])
