@@ -66,9 +66,13 @@ class Settings:
     """Nothing but that, where each subject judges a few of the faces, or the faces are much alike."""
 
 
-def draw_smile(seed: int, settings: Settings) -> np.ndarray:
-    """(images,) true smiles of one set."""
-    return np.random.default_rng([seed, 1]).uniform(-1, 1, settings.images)
+def draw_smile(seed: int, images: int, mostly: bool = False) -> np.ndarray:
+    """(images,) true smiles of one set, uniform in [-1, 1], or four in five of them above 0.2."""
+    rng = np.random.default_rng([seed, 1])
+    smile = rng.uniform(-1, 1, images)
+    if mostly:
+        smile = np.where(rng.random(images) < 0.8, rng.uniform(0.2, 1, images), rng.uniform(-1, 0.2, images))
+    return smile
 
 
 def simulate(
@@ -113,45 +117,49 @@ def coverage(sizes: tuple[int, ...], smile: np.ndarray, seed: int, method: str) 
     of_size = [n for n in sizes for _ in range(max(1, GROUPED // n))]
     trials = simulate(OTHERS + sum(of_size), smile, seed)
     number = trials["subject"].str[1:].astype(int)
-    many = labeling.score(trials[number < OTHERS], method).set_index("image")["smile"]
+    many = labeling.score(trials[number < OTHERS], method)
     held: dict[int, list[float]] = {n: [] for n in sizes}
     first = OTHERS
     for n in of_size:
-        labels = labeling.score(trials[(number >= first) & (number < first + n)], method).set_index("image")
-        held[n].append(many.loc[labels.index].between(labels["smile_low"], labels["smile_high"]).mean())
+        labels = labeling.score(trials[(number >= first) & (number < first + n)], method)
+        held[n].append(share_held(labels, many))
         first += n
     return {n: float(np.mean(shares)) for n, shares in held.items()}
 
 
 def sparse_coverage(design: Design, seed: int, method: str) -> float:
     """The share of 90 % intervals that hold the label by OTHERS other subjects, who judge all faces."""
-    rng = np.random.default_rng([seed, 1])
-    smile = rng.uniform(-1, 1, design.images)
-    if design.mostly:
-        smile = np.where(
-            rng.random(design.images) < 0.8, rng.uniform(0.2, 1, design.images), rng.uniform(-1, 0.2, design.images)
-        )
+    smile = draw_smile(seed, design.images, design.mostly)
     everybody = simulate(OTHERS, smile, 1000 + seed, spread=design.spread)
-    many = labeling.score(everybody, method).set_index("image")["smile"]
     trials = simulate(design.subjects, smile, seed, judged=design.judged, spread=design.spread)
-    labels = labeling.score(trials, method).set_index("image")
-    return float(many.loc[labels.index].between(labels["smile_low"], labels["smile_high"]).mean())
+    return share_held(labeling.score(trials, method), labeling.score(everybody, method))
+
+
+def share_held(labels: pd.DataFrame, many: pd.DataFrame) -> float:
+    """The share of the intervals of `labels` that hold the label of the same image in `many`."""
+    labels = labels.set_index("image")
+    target = many.set_index("image")["smile"].loc[labels.index]
+    return float(target.between(labels["smile_low"], labels["smile_high"]).mean())
 
 
 def mean_sparse_coverage(settings: Settings) -> pd.DataFrame:
     """Coverage per design and method, mean over seeds."""
-    found = {
-        (str(design), method): np.mean([sparse_coverage(design, seed, method) for seed in range(settings.seeds)])
+    rows = {
+        str(design): {
+            method: np.mean([sparse_coverage(design, seed, method) for seed in range(settings.seeds)])
+            for method in settings.methods
+        }
         for design in shell.progress(SPARSE, "Designs", unit="design")
-        for method in settings.methods
     }
-    return pd.Series(found).unstack()[list(settings.methods)].loc[[str(design) for design in SPARSE]]
+    return pd.DataFrame(rows).T
 
 
 def mean_coverage(settings: Settings) -> pd.DataFrame:
     """Coverage per number of subjects and method, mean over seeds."""
     found = [
-        pd.DataFrame({m: coverage(settings.subjects, draw_smile(seed, settings), seed, m) for m in settings.methods})
+        pd.DataFrame(
+            {m: coverage(settings.subjects, draw_smile(seed, settings.images), seed, m) for m in settings.methods}
+        )
         for seed in shell.progress(range(settings.seeds), "Intervals", unit="seed")
     ]
     return (sum(found[1:], found[0]) / len(found)).rename("{} subjects".format)
@@ -169,7 +177,7 @@ def main(settings: Settings) -> None:
     for name, n_subjects, odd in conditions:
         found = []
         for seed in range(settings.seeds):
-            smile = draw_smile(seed, settings)
+            smile = draw_smile(seed, settings.images)
             trials = simulate(n_subjects, smile, seed, **odd)
             found.append({method: correlation(trials, smile, method) for method in settings.methods})
         rows[name] = pd.DataFrame(found).mean()

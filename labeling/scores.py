@@ -20,7 +20,7 @@ from labeling.votes import Codes, Floats, Votes
 ANTICIPATION_S = 0.15  # faster than anybody sees and presses
 EARLY_AT_MOST = 0.1  # a larger share of so short times means that they were not taken from the face's onset
 LONGEST_TAU = 4.0
-CHECKED_TRIALS = 1_000_000  # more make what is found out from all subjects no better, only slower
+CHECKED_TRIALS = 1_000_000  # more make the check of response times no better, only slower
 LINEAR_RANGE_S = (0.1, 2.0)
 
 
@@ -182,8 +182,9 @@ def accuracy(votes: Votes, vote: Floats) -> Floats:
 
     Every image either smiles or not, with equal odds; each vote is right with the subject's probability p (Dawid and
     Skene 1979; Zhang et al. 2016, section 2). The prior of p is the Beta distribution that the subjects together make
-    likely (`_usual_agreement`), so that who voted little is taken to be like the others. `vote` is 0 where it does not
-    count. A subject's votes on one image count as one: said twice, a thing is no better proven.
+    likely (`_usual_agreement`), so that who voted little is taken to be like the others (empirical Bayes: Efron and
+    Morris 1975). `vote` is 0 where it does not count. A subject's votes on one image count as one: said twice, a thing
+    is no better proven.
     """
     if votes.repeats:
         vote = vote / np.maximum(votes.per_pair(np.abs(vote)), 1)
@@ -219,20 +220,14 @@ def _usual_agreement(votes: Votes, vote: Floats, weight: Floats) -> Agreement:
     `USUAL_AGREEMENT`, as if one subject more were of that mean, and `USUAL_SUBJECTS` more of that variance.
     """
     evidence = weight[votes.subject] * vote
-    others = votes.per_image(evidence)[votes.image] - votes.per_pair(evidence)
-    some = slice(None, None, 1 + len(vote) // CHECKED_TRIALS)
-    subject, vote, belief = votes.subject[some], vote[some], np.tanh(others[some] / 2)
-
-    def per_subject(values: Floats) -> Floats:
-        return np.bincount(subject, values, len(votes.subjects)).astype(float)
-
+    belief = np.tanh((votes.per_image(evidence)[votes.image] - votes.per_pair(evidence)) / 2)
     square = belief**2 * np.abs(vote)
-    known, agreement = per_subject(square), per_subject(belief * vote)
+    known, agreement = votes.per_subject(square), votes.per_subject(belief * vote)
     compared = known > 1e-9
     if compared.sum() < 2:
         return USUAL_AGREEMENT
     pooled = np.clip(agreement.sum() / known.sum(), -0.99, 0.99)
-    variance = per_subject(square * (1 - (pooled * belief) ** 2))[compared] / known[compared] ** 2
+    variance = votes.per_subject(square * (1 - (pooled * belief) ** 2))[compared] / known[compared] ** 2
     mean, between = _random_effects(agreement[compared] / known[compared], variance)
     precision = np.array([np.sum(1 / (variance + between)), 1 / USUAL_AGREEMENT.variance])
     mean = float(np.clip(precision @ (mean, USUAL_AGREEMENT.mean) / precision.sum(), 0, 0.95))
