@@ -209,7 +209,7 @@ def _subjects(recorded: Recorded) -> str:
         rows.append(f"<tr><th>{escape(name)}{flag}</th><td>{'<td>'.join(cells)}</tr>")
     text = (
         "<p>Agreement: the share of votes that are what most other subjects say. Accuracy: the estimated probability "
-        "of a vote for what the face is, from all votes together.</p>"
+        "of a vote for what the face is, from all votes together; of few votes it is near everybody's mean.</p>"
         f'<div class="wide"><table><thead><tr><th>subject{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
