@@ -11,11 +11,13 @@ from annotator.sidecar import now
 from annotator.slide import ESCAPE, Slide
 from sessions import RunWriter
 
-UNKNOWN_REFRESH_S = 1 / 60  # where flips do not wait for the display
+LATE = 0.5  # refreshes after the one that was waited for: a frame was dropped
+LATE_S = 0.025  # where flips do not wait for the display, after the planned time
 
 COLUMNS = {
     "fixation_duration": "From the fixation cross to the face, in seconds.",
-    "onset_delay": "How much later than planned the face came, in seconds.",
+    "onset_delay": "How much later the face came than at the refresh of the display that was waited for, in seconds; "
+    "where flips do not wait for the display, than planned.",
     "press_duration": "From the press of the answering key to its release, in seconds; n/a where it was held for more "
     "than half a second.",
     "ended_by": "press, timeout, or interruption (the subject paused, or the program was closed).",
@@ -87,13 +89,13 @@ class Record:
     def finish(self) -> None:
         """Add to the sidecar what is known only at the end."""
         refresh_s = self.host.screen.refresh_s
-        late_s = 1.5 * (refresh_s if refresh_s > 0 else UNKNOWN_REFRESH_S)
-        late = sum(float(row["onset_delay"] or 0) > late_s for row in self.rows)
+        late_s = LATE * refresh_s if refresh_s > 0 else LATE_S
+        faces = [row for row in self.rows if row["trial_type"] != "practice"]
         self.note(
             EndTime=now(),
             StartClock=self.start_s,
-            FlipsOfFaces=len(self.rows),
-            LateFlips=late,
+            FlipsOfFaces=len(faces),
+            LateFlips=sum(float(row["onset_delay"] or 0) > late_s for row in faces),
             ImagesLeftOut=sorted(set(self.left_out)),
         )
 

@@ -129,10 +129,16 @@ class Screen:
         if picture is not None:
             self._surface.blit(picture, self._covered)
 
-    def settle(self, due_s: float) -> None:
-        """Flip the same again until just before `due_s`: a first flip may return at once, only the next ones wait."""
+    def settle(self, due_s: float) -> float:
+        """Flip the same again until just before `due_s`: a first flip may return at once, only the next ones wait.
+
+        Returns the time of the refresh that comes next, the one nearest to `due_s`; `due_s` where flips do not wait.
+        """
+        next_s = due_s
         while self.vsync and clock() < due_s - 1.5 * self.refresh_s:
             pygame.display.flip()
+            next_s = clock() + self.refresh_s
+        return next_s
 
     def flip(self, due_s: float = 0.0) -> float:
         """Show what was drawn, not before `due_s`, and return the time at which that was done."""

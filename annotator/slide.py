@@ -29,7 +29,7 @@ class Slide:
     fixation_s: float
     """From the cross to the face."""
     delay_s: float
-    """How much later than planned the face came."""
+    """How much later the face came than at the refresh that was waited for."""
     stop: Exception | None
     """What ended the trial before its time: Esc, the window closed, or an error."""
 
@@ -60,7 +60,7 @@ def show(
     due_s = cross_s + fixation_s
     _feed(trial, subject, due_s - SETTLE_S)
     with quiet:
-        screen.settle(due_s)
+        due_s = screen.settle(due_s)
         screen.draw(face)
         onset_s = screen.flip(due_s)
         stop = None

@@ -47,8 +47,8 @@ class FakeScreen:
     def draw(self, picture: Image.Image | None = None) -> None:
         pass
 
-    def settle(self, due_s: float) -> None:
-        pass
+    def settle(self, due_s: float) -> float:
+        return due_s
 
     def flip(self, due_s: float = 0.0) -> float:
         self.now_s = max(self.now_s + 0.001, due_s)

@@ -114,6 +114,25 @@ def check(rows: list[dict[str, str]]) -> None:
         assert row["early_press"] == "n/a" or float(row["early_press"]) < 0
 
 
+@pytest.mark.parametrize("dropped", [0, 1])
+def test_a_single_dropped_frame_makes_a_face_late(
+    images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dropped: int
+) -> None:
+    refresh_s = 1 / 60
+
+    def flip(screen: FakeScreen, due_s: float = 0.0) -> float:
+        screen.now_s = max(screen.now_s + 0.001, due_s + dropped * refresh_s * (due_s > 0))
+        return screen.now_s
+
+    monkeypatch.setattr(FakeScreen, "refresh_s", refresh_s)
+    monkeypatch.setattr(FakeScreen, "flip", flip)
+    _, rows = sit(tmp_path, images, cycle(DILIGENT))
+    (run,) = sessions.runs(tmp_path, "alice", images.name)
+    faces = sum(row["trial_type"] == "main" for row in rows)
+    assert faces == len(rows) - 1  # practice, which says nothing about the study
+    assert (run.sidecar["FlipsOfFaces"], run.sidecar["LateFlips"]) == (faces, dropped * faces)
+
+
 @settings(max_examples=40)
 @given(sittings=st.lists(st.lists(EVENTS, max_size=40), max_size=3))
 def test_each_shown_face_has_exactly_one_row_and_a_last_session_completes_the_order(
