@@ -14,9 +14,12 @@ A command is a function of one frozen dataclass. Its fields are default, type, h
 
 import os
 import shlex
+import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -134,6 +137,19 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write `text` as UTF-8 to `path`, whole or not at all."""
     with whole_file(path) as aside:
         aside.write_text(text, encoding="utf-8", newline="\n")
+
+
+@cache
+def version() -> str:
+    """Of this project; in a clone with its commit, as 0.1.0+g1a2b3c4, and .dirty where files were changed since."""
+    root = Path(__file__).parent
+    number: str = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    git = ["git", "-C", str(root), "describe", "--always", "--dirty=.dirty", "--exclude=*"]
+    try:
+        commit = subprocess.run(git, capture_output=True, text=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):  # no git here
+        commit = ""
+    return f"{number}+g{commit}" if commit and (root / ".git").exists() else number
 
 
 def progress(things: Iterable[T], title: str, total: int | None = None, unit: str = "it") -> Iterable[T]:

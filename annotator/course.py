@@ -2,7 +2,7 @@
 
 import math
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,18 +55,25 @@ class Course:
             return decode(self.images.path(planned.image), behind=self.settings.grey)
         from data.drawn import draw, identity
 
-        number = self.practice.index(planned)
-        smile = (-1) ** number * (0.9 - 0.4 * (number % 3) / 2)  # clear cases, in turn
-        return Image.fromarray(draw(identity(number, PRACTICE_SEED), smile, PRACTICE_SIZE))
+        face = identity(self.practice.index(planned), PRACTICE_SEED)
+        return Image.fromarray(draw(face, planned.true_smile or 0.0, PRACTICE_SIZE))
 
 
-def settle(settings: Settings, subject: str, images: ImageSet, earlier: Sequence[Run], seen: Iterable[str]) -> Course:
+def settle(
+    settings: Settings,
+    subject: str,
+    images: ImageSet,
+    earlier: Sequence[Run],
+    seen: Iterable[str] = (),
+    sides: Iterable[Mapping[str, str]] = (),
+) -> Course:
     """The course of the next session.
 
     Parameters
     ----------
     earlier : the runs of this subject on these images; seed, keys, faces and repeats stay what they were.
     seen : for the balanced design, one image name per face that any subject was shown.
+    sides : the keys of each other subject, see `Course.responses`; a new subject gets the rarer side.
 
     Raises
     ------
@@ -92,8 +99,8 @@ def settle(settings: Settings, subject: str, images: ImageSet, earlier: Sequence
         subject=subject,
         images=images,
         faces=faces,
-        responses=_kept(earlier, "KeyMap", "--keys", asked) or plan.responses(subject, None),
-        practice=[] if practised else [Planned(f"practice-{i + 1:02d}", "practice") for i in range(settings.practice)],
+        responses=_kept(earlier, "KeyMap", "--keys", asked) or plan.responses(subject, None, sides),
+        practice=[] if practised else plan.practice(settings.practice, seed),
         trials=trials,
         repeats=len(planned) - len(faces),
         done=len(planned) - len(trials),

@@ -17,7 +17,7 @@ from annotator.record import NotSaved, Record
 from annotator.results import summarise
 from annotator.sidecar import now
 from annotator.slide import Escape, Slide
-from annotator.trial import Trial
+from annotator.trial import Outcome, Trial
 from data.decoding import BadPicture
 from sessions import participants, runs
 from shell import UserError
@@ -97,15 +97,18 @@ class Experiment:
             return
         actions = (("space", "start"), ("escape", "pause"))
         self.host.turn(compose(self.host.texts, "practice", actions, self.course.responses))
-        for shown in self._show(self.course.practice):
-            outcome = shown.outcome
-            if outcome.early_press_s is not None:
-                word = "early"
-            elif outcome.response_time_s is None:
-                word = "missed"
-            else:
-                word = "slow" if outcome.response_time_s > self.course.settings.slow_s else "good"
-            self.host.say("feedback", word, FEEDBACK_S)
+        for planned, shown in zip(self.course.practice, self._show(self.course.practice), strict=True):
+            self.host.say("feedback", self._feedback(planned, shown.outcome), FEEDBACK_S)
+
+    def _feedback(self, planned: Planned, outcome: Outcome) -> str:
+        """What is said after a practice face; the first that applies."""
+        if outcome.early_press_s is not None:
+            return "early"
+        if outcome.response_time_s is None:
+            return "missed"
+        if (outcome.response == "smiley") != ((planned.true_smile or 0) > 0):
+            return "wrong"
+        return "slow" if outcome.response_time_s > self.course.settings.slow_s else "good"
 
     def _judge(self) -> None:
         course, host = self.course, self.host

@@ -19,6 +19,8 @@ class Planned:
     image: str
     trial_type: str
     """practice, main or repeat."""
+    true_smile: float | None = None
+    """Of a face that was drawn for practice; other faces have no right answer."""
 
 
 def order(images: Iterable[str], seed: int, repeats: float = 0.0) -> list[Planned]:
@@ -81,17 +83,29 @@ def least_seen(images: Iterable[str], seen: Iterable[str], limit: int, seed: int
     return sorted(shuffled, key=lambda image: counts[image])[:limit]
 
 
-def responses(subject: str, keys: tuple[str, str] | None) -> dict[str, str]:
+def practice(count: int, seed: int) -> list[Planned]:
+    """`count` practice trials on clear cases, every second of which smiles, shuffled by `seed`."""
+    smiles = [(-1) ** i * (0.9 - 0.2 * (i % 3)) for i in range(count)]
+    random.Random(seed).shuffle(smiles)
+    return [
+        Planned(f"practice-{number:02d}_smile{smile:+.1f}", "practice", smile)
+        for number, smile in enumerate(smiles, start=1)
+    ]
+
+
+def responses(subject: str, keys: tuple[str, str] | None, others: Iterable[Mapping[str, str]] = ()) -> dict[str, str]:
     """Key name to response, the left key first.
 
-    `keys` are those for not smiley and smiley, given by the user; without them F and J, and which of the two means
-    smiley depends on the subject's id, so that sides are balanced over subjects and the same at every return.
+    `keys` are those for not smiley and smiley, given by the user; without them F and J, and smiley is on the side that
+    fewer of the `others` have, each of whom is given by such a mapping. Between equals the subject's id decides.
     """
     if keys is not None:
         return {keys[0]: "not-smiley", keys[1]: "smiley"}
+    one, other = {"f": "not-smiley", "j": "smiley"}, {"f": "smiley", "j": "not-smiley"}
     if hashlib.sha256(subject.lower().encode()).digest()[0] % 2:
-        return {"f": "smiley", "j": "not-smiley"}
-    return {"f": "not-smiley", "j": "smiley"}
+        one, other = other, one
+    taken = list(others)
+    return one if taken.count(one) <= taken.count(other) else other
 
 
 def read_list(path: Path, names: Iterable[str]) -> list[str]:

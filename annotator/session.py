@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import sessions
 from annotator.course import Course, settle
@@ -30,7 +31,7 @@ def record(settings: Settings, subject: str) -> None:
     texts = open_texts(settings.texts)
     images = open_or_draw(settings)
     earlier = earlier_runs(settings, subject, images)
-    course = settle(settings, subject, images, earlier, faces_seen(settings, images))
+    course = settle(settings, subject, images, earlier, faces_seen(settings, images), sides_taken(settings, images))
     if not course.trials:
         more = "; a larger --limit adds some" if course.left_out else ""
         print(f"{subject} has seen all {len(course.faces)} faces{more}.")
@@ -126,7 +127,18 @@ def earlier_runs(settings: Settings, subject: str, images: ImageSet) -> Sequence
 def faces_seen(settings: Settings, images: ImageSet) -> Iterator[str]:
     """One image name per face that was shown to any subject of this one's kind: people, or simulated observers."""
     for subject in subjects(settings.sessions):
-        for run in sessions.runs(settings.sessions, subject, images.name):
-            if run.sidecar["Simulated"] != settings.simulate:
-                continue
+        for run in runs_of_this_kind(settings, subject, images):
             yield from (row["image"] for row in run.rows() if row["trial_type"] == "main")
+
+
+def sides_taken(settings: Settings, images: ImageSet) -> Iterator[dict[str, str]]:
+    """The keys of each subject of this one's kind; of one whose files are damaged they do not matter that much."""
+    for subject in subjects(settings.sessions):
+        with suppress(UserError):
+            yield from (run.sidecar.get("KeyMap", {}) for run in runs_of_this_kind(settings, subject, images)[-1:])
+
+
+def runs_of_this_kind(settings: Settings, subject: str, images: ImageSet) -> list[sessions.Run]:
+    """What `subject` has recorded on these images as what this one is, a person or a simulated observer."""
+    runs = sessions.runs(settings.sessions, subject, images.name)
+    return [run for run in runs if run.sidecar["Simulated"] == settings.simulate]

@@ -35,7 +35,7 @@ class Settings:
     block: int = 50
     """Faces between two breaks."""
     keys: tuple[str, str] | None = None
-    """The keys for not smiley and for smiley. Without this F and J; the subject's id decides which is which."""
+    """The keys for not smiley and for smiley. Without this F and J, smiley on the side that fewer subjects have."""
     fixation_s: tuple[float, float] = (0.5, 1.0)
     """Shortest and longest time of the cross before a face."""
     timeout_s: float = 3.0

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import PIL
+
 from annotator.course import Course, face_height, visual_angle
 from annotator.texts import Texts
 from sessions import Run, content_hash
+from shell import version
 
 if TYPE_CHECKING:
     from annotator.screen import Screen
@@ -27,10 +30,15 @@ def describe_course(course: Course, earlier: Sequence[Run], texts: Texts) -> dic
         "Repeats": settings.repeats,
         "RepeatsPlanned": course.repeats,
         "KeyMap": course.responses,
+        "PracticeTrials": len(course.practice),
+        "PracticeSlowAfter": settings.slow_s,
+        "BlockLength": settings.block,
         "FixationDuration": list(settings.fixation_s),
         "Timeout": settings.timeout_s,
         "BackgroundGrey": settings.grey,
         "Texts": texts.path.name,
+        "Consent": texts.page("consent"),
+        "Instructions": texts.page("instructions"),
         "ImageSHA256": {name: content_hash(course.images.path(name)) for name in course.faces},
     }
 
@@ -56,7 +64,13 @@ def describe_screen(screen: "Screen", course: Course) -> dict[str, Any]:
         "RefreshRate": None if math.isnan(screen.refresh_s) else 1 / screen.refresh_s,
         "RefreshIntervalSD": None if math.isnan(screen.refresh_sd_s) else screen.refresh_sd_s,
         "KeyTimeSource": screen.key_source,
-        "SoftwareVersions": {"Python": platform.python_version(), "System": platform.platform(), **screen.versions},
+        "SoftwareVersions": {
+            "SmileCVAE": version(),
+            "Python": platform.python_version(),
+            "System": platform.platform(),
+            "Pillow": PIL.__version__,
+            **screen.versions,
+        },
     }
 
 

@@ -5,7 +5,7 @@ python -m benchmarks.labels --coverage          # of the intervals too; long, fo
 python -m benchmarks.labels --sparse --methods evidence     # the same where each judges a few faces, or faces are alike
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,11 +31,14 @@ class Design(NamedTuple):
     """Whether four in five faces smile."""
     spread: float = 1.0
     """Of the true smile, in standard deviations that the observers know."""
+    criteria: float = 1.0
+    """How far subjects differ in what they call a smile, as a multiple of what is usual."""
 
     def __str__(self) -> str:
         faces = f"{self.judged} of {self.images} faces" if self.judged < self.images else f"all of {self.images} faces"
         which = ", most smiling" if self.mostly else ", much alike" if self.spread < 1 else ""
-        return f"{self.subjects} subjects, {faces} each{which}"
+        who = ", of wide criteria" if self.criteria > 1 else ""
+        return f"{self.subjects} subjects, {faces} each{which}{who}"
 
 
 SPARSE = (
@@ -45,6 +48,9 @@ SPARSE = (
     Design(5, 40, 186),
     Design(10, 30, 30, spread=0.4),
     Design(10, 186, 186),
+    Design(3, 186, 186, criteria=3.0),
+    Design(10, 186, 186, criteria=3.0),
+    Design(30, 186, 186, criteria=3.0),
 )
 
 
@@ -63,7 +69,7 @@ class Settings:
     coverage: bool = False
     """Also how often the 90 % intervals hold what the same score gives from 300 other subjects."""
     sparse: bool = False
-    """Nothing but that, where each subject judges a few of the faces, or the faces are much alike."""
+    """Nothing but that, where each subject judges a few of the faces, faces are much alike, or subjects differ."""
 
 
 def draw_smile(seed: int, images: int, mostly: bool = False) -> np.ndarray:
@@ -83,6 +89,7 @@ def simulate(
     shuffled_times: bool = False,
     judged: int | None = None,
     spread: float = 1.0,
+    criteria: float = 1.0,
 ) -> pd.DataFrame:
     """A table of trials: every subject judges every image, or `judged` of them; the first `random_subjects` press at
     random."""
@@ -92,7 +99,9 @@ def simulate(
     tables = []
     for number in range(n_subjects):
         own = np.arange(len(smile)) if judged is None else rng.choice(len(smile), judged, replace=False)
-        votes, response_time_s = respond(draw_observer(rng), standardised[own], rng)
+        observer = draw_observer(rng)
+        observer = replace(observer, drift_bias=criteria * observer.drift_bias)
+        votes, response_time_s = respond(observer, standardised[own], rng)
         if number < random_subjects:
             votes = rng.choice([-1.0, 1.0], len(own))
         if shuffled_times:
@@ -130,8 +139,9 @@ def coverage(sizes: tuple[int, ...], smile: np.ndarray, seed: int, method: str) 
 def sparse_coverage(design: Design, seed: int, method: str) -> float:
     """The share of 90 % intervals that hold the label by OTHERS other subjects, who judge all faces."""
     smile = draw_smile(seed, design.images, design.mostly)
-    everybody = simulate(OTHERS, smile, 1000 + seed, spread=design.spread)
-    trials = simulate(design.subjects, smile, seed, judged=design.judged, spread=design.spread)
+    kind = {"spread": design.spread, "criteria": design.criteria}
+    everybody = simulate(OTHERS, smile, 1000 + seed, **kind)
+    trials = simulate(design.subjects, smile, seed, judged=design.judged, **kind)
     return share_held(labeling.score(trials, method), labeling.score(everybody, method))
 
 

@@ -41,6 +41,8 @@ class Settings:
     """For --trials: THEIRS=OURS for columns with other names; response_time_ms for times in milliseconds."""
     responses: tuple[str, ...] = ()
     """For --trials: VALUE=smiley or VALUE=not-smiley for each answer, such as f=smiley j=not-smiley."""
+    exclude: tuple[str, ...] = ()
+    """Subjects whose votes do not count, by rules that were settled beforehand."""
     fix_swapped: bool = False
     """Turn round the votes of subjects who have plainly swapped the keys."""
     skip_bad: bool = False
@@ -165,6 +167,14 @@ def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFr
     if not here.all():
         tell(f"Trials left out, because their pictures are not in {settings.data / 'images'}: {(~here).sum()}.")
         trials = trials[here].reset_index(drop=True)
+    if settings.exclude:
+        subject = trials["subject"].astype(str)
+        for name in settings.exclude:
+            if not (subject == name).any():
+                known = ", ".join(sorted(set(subject))[:10])
+                raise UserError(f"--exclude {name}: no such subject in {source}, expected one of {known}.")
+        trials = trials[~subject.isin(settings.exclude)].reset_index(drop=True)
+        tell(f"Subjects left out by --exclude: {', '.join(settings.exclude)}.")
     if not is_vote(trials).any():
         raise UserError(f"{source}: no answered trial on a picture of {settings.data} ({len(here)} trials read).")
     return trials

@@ -38,6 +38,8 @@ class Settings:
     """For --trials: THEIRS=OURS for columns with other names."""
     responses: tuple[str, ...] = ()
     """For --trials: VALUE=smiley or VALUE=not-smiley for each answer, such as f=smiley j=not-smiley."""
+    exclude: tuple[str, ...] = ()
+    """Subjects of the pilot who do not count."""
     skip_bad: bool = False
     """Leave out files (of --trials: rows) that cannot be read, with a note on each, instead of stopping."""
     reliability: float = 0.9
@@ -69,6 +71,7 @@ def main(settings: Settings) -> None:
         trials=settings.trials,
         rename=settings.rename,
         responses=settings.responses,
+        exclude=settings.exclude,
         skip_bad=settings.skip_bad,
     )
     trials = build.read_trials(source, print)

@@ -9,6 +9,7 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,7 +77,9 @@ def write_report(images: "ImageSet", labels: "pd.DataFrame", recorded: Recorded 
     title = f"Labels of {images.name}"
     path = images.folder / "labels.html"
     style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
-    shell.write_text(path, PAGE.format(title=escape(title), style=style, body="\n".join(filter(None, sections))))
+    body = "\n".join(filter(None, sections))
+    page = PAGE.format(title=escape(title), style=style, body=body, date=date.today(), version=shell.version())
+    shell.write_text(path, page)
     return path
 
 
@@ -275,6 +278,7 @@ PAGE = """<!doctype html>
 <main>
 <h1>{title}</h1>
 {body}
+<footer>Made on {date} by SmileCVAE {version}.</footer>
 </main>
 </body>
 </html>

@@ -22,21 +22,24 @@ def describe(trials: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    trials : see `labeling.score`; `trial_type` and `early_press` are used where they are there.
+    trials : see `labeling.score`; `trial_type`, `early_press` and `ended_by` are used where they are there.
 
     Returns
     -------
-    `votes`; `missed` (no answer); `anticipations` (presses before the face) and `fast_guesses` (votes under 0.15 s);
-    `median_rt_s` and `rt_iqr_s` (interquartile range); `smiley` (share of smiley votes); `agreement` (share of votes
-    that are what most other subjects say, ties left out) and `agreement_z` (against independent votes);
-    `accuracy` (probability to vote for what an image is, one-coin EM; NaN where nobody else has judged the same images
-    and it would be its prior); `consistency` (share of repeats that are answered as the first time); `flags` (in plain
-    words, "" where nothing is odd).
+    `votes`; `missed` (no answer, and no pause instead); `anticipations` (presses before the face) and `fast_guesses`
+    (votes under 0.15 s); `median_rt_s` and `rt_iqr_s` (interquartile range); `smiley` (share of smiley votes);
+    `agreement` (share of votes that are what most other subjects say, ties left out) and `agreement_z` (against
+    independent votes); `accuracy` (probability to vote for what an image is, one-coin EM; NaN where nobody else has
+    judged the same images and it would be its prior); `consistency` (share of repeats that are answered as the first
+    time); `flags` (in plain words, "" where nothing is odd).
     """
     votes = from_trials(trials)
     counted = trials[~is_practice(trials)]
     subject = counted["subject"].astype(str)
-    missed = counted["response"].isna().groupby(subject).sum()
+    unanswered = counted["response"].isna()
+    if "ended_by" in counted.columns:
+        unanswered &= counted["ended_by"] != "interruption"
+    missed = unanswered.groupby(subject).sum()
     early = counted["early_press"].notna().groupby(subject).sum() if "early_press" in counted.columns else 0
     n = np.bincount(votes.subject, minlength=len(votes.subjects))
     times = pd.Series(votes.response_time_s).groupby(votes.subject)

@@ -29,12 +29,13 @@ COLUMNS: dict[str, dict[str, Any]] = {
     "image": {"LongName": "Image", "Description": "File name of the shown face in the image set."},
     "response": {
         "LongName": "Response",
-        "Description": "The first key pressed after the face's onset; n/a where the time ran out.",
+        "Description": "By the first of the two keys that was pressed after the face's onset; n/a where the time ran "
+        "out, or the subject paused instead.",
         "Levels": {"smiley": "The face was judged to smile.", "not-smiley": "The face was judged not to smile."},
     },
     "response_time": {
         "LongName": "Response time",
-        "Description": "From the onset of the face to the key press; n/a where the time ran out.",
+        "Description": "From the onset of the face to the key press; n/a where there is no response.",
         "Units": "s",
     },
     "early_press": {
@@ -49,7 +50,6 @@ COLUMNS: dict[str, dict[str, Any]] = {
 TASK_SIDECAR = {
     "TaskName": TASK,
     "TaskDescription": "Faces are shown one by one; the subject presses smiley or not smiley as fast as possible.",
-    "Instructions": "Does this face smile? Press the key for smiley or for not smiley as fast as you can.",
     **COLUMNS,
 }
 

@@ -65,6 +65,7 @@ def main(settings: Settings) -> None:
             "Simulated": True,
             "SimulatedObserver": asdict(observer),
             "SimulatedTruth": settings.truth,
+            "Instructions": "None: simulated observers do not read.",
             "Seed": settings.seed,
             "ImageSHA256": hashes,
         }

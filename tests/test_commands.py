@@ -1,6 +1,7 @@
 """The commands as a newcomer types them: help, wrong flags, missing steps, no writing allowed; and what they share."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -97,3 +98,18 @@ def test_a_file_is_written_beside_its_place_with_the_same_suffix(tmp_path: Path)
     with shell.whole_file(tmp_path / "a.png") as aside:
         assert aside.parent == tmp_path and aside.suffix == ".png" and aside.name.startswith(".")
         aside.touch()
+
+
+def test_the_version_is_that_of_the_project_and_in_a_clone_tells_the_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\nversion = "1.2.3"\n', encoding="utf-8")
+    monkeypatch.setattr(shell, "__file__", str(tmp_path / "shell.py"))
+    assert shell.version.__wrapped__() == "1.2.3"
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *command], check=True)
+    clean = shell.version.__wrapped__()
+    assert re.fullmatch(r"1\.2\.3\+g[0-9a-f]{7,}", clean)
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "y"\nversion = "1.2.3"\n', encoding="utf-8")
+    assert shell.version.__wrapped__() == f"{clean}.dirty"

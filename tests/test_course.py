@@ -13,7 +13,7 @@ from desktop import draw_faces
 import sessions
 from annotator.course import face_height, settle, visual_angle
 from annotator.plan import Planned, order
-from annotator.session import faces_seen, note_differences
+from annotator.session import faces_seen, note_differences, sides_taken
 from annotator.settings import Settings
 from annotator.sidecar import describe_course
 from annotator.texts import open_texts
@@ -111,6 +111,33 @@ def test_the_balanced_design_begins_with_the_faces_that_no_subject_has_judged(im
     second = settle(balanced, "bob", images, [], faces_seen(balanced, images))
     assert not set(first.faces) & set(second.faces)
     assert not list(faces_seen(replace(balanced, simulate=True), images))  # of a simulated observer they say nothing
+
+
+def test_a_new_subject_gets_the_rarer_side_and_keeps_it(images: ImageSet) -> None:
+    first = settle(SETTINGS, "alice", images, [])
+    earlier = record(first.trials[:1], Simulated=False, KeyMap=first.responses)
+    taken = list(sides_taken(SETTINGS, images))
+    assert taken == [first.responses]
+    for subject in ("bob", "carol", "dave"):
+        second = settle(SETTINGS, subject, images, [], sides=taken)
+        assert second.responses["f"] != first.responses["f"]
+    assert settle(SETTINGS, "alice", images, earlier, sides=taken * 9).responses == first.responses
+    assert not list(sides_taken(replace(SETTINGS, simulate=True), images))
+
+
+def test_damaged_files_of_somebody_else_stop_nobody(images: ImageSet) -> None:
+    (run,) = record(settle(SETTINGS, "alice", images, []).trials[:1], Simulated=False)
+    run.path.with_suffix(".json").write_text("{", encoding="utf-8")
+    assert list(sides_taken(SETTINGS, images)) == []
+
+
+def test_what_the_subject_reads_stands_beside_the_answers(images: ImageSet) -> None:
+    texts = open_texts("en")
+    sidecar = describe_course(settle(SETTINGS, "alice", images, []), [], texts)
+    assert texts.get("instructions", "title") in sidecar["Instructions"]
+    assert texts.get("instructions", "text") in sidecar["Instructions"]
+    assert "{faces} faces" in sidecar["Consent"]
+    assert (sidecar["PracticeTrials"], sidecar["BlockLength"], sidecar["PracticeSlowAfter"]) == (2, 50, 1.2)
 
 
 def test_a_list_of_ones_own_replaces_the_common_one(images: ImageSet) -> None:

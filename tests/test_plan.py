@@ -67,11 +67,30 @@ def test_the_balanced_design_takes_the_least_seen_faces() -> None:
     assert plan.least_seen(NAMES, [], 10, seed=0) != plan.least_seen(NAMES, [], 10, seed=1)
 
 
-def test_key_sides_are_balanced_over_subjects_and_fixed_for_each() -> None:
+@pytest.mark.parametrize("ids", ["{:03d}", "p{:02d}", "s{}", "sub{:02d}"])
+def test_key_sides_are_balanced_over_subjects(ids: str) -> None:
+    taken: list[dict[str, str]] = [{"left": "not-smiley", "right": "smiley"}]
+    for number in range(1, 41):
+        taken.append(plan.responses(ids.format(number), None, taken))
+        left = [side["f"] for side in taken[1:]]
+        assert abs(left.count("smiley") - left.count("not-smiley")) <= 1
+    assert left != [left[i % 2] for i in range(40)]  # who is next cannot be told from who was last
+
+
+def test_between_equal_sides_the_id_decides() -> None:
     left = [plan.responses(f"s{i}", None)["f"] for i in range(1000)]
     assert 450 < left.count("smiley") < 550
     assert plan.responses("Alice", None) == plan.responses("alice", None)
     assert plan.responses("alice", ("left", "right")) == {"left": "not-smiley", "right": "smiley"}
+
+
+def test_every_second_practice_face_smiles_in_no_order_that_can_be_learned() -> None:
+    trials = [trial.true_smile for trial in plan.practice(6, seed=1)]
+    assert sorted(trials) == [-0.9, -0.7, -0.5, 0.5, 0.7, 0.9]
+    orders = {tuple((trial.true_smile or 0) > 0 for trial in plan.practice(6, seed)) for seed in range(50)}
+    assert len(orders) > 10
+    assert plan.practice(6, seed=1) == plan.practice(6, seed=1)
+    assert plan.practice(2, seed=3)[0].image in ("practice-01_smile+0.9", "practice-01_smile-0.7")
 
 
 def test_a_list_of_images_is_read_and_checked(tmp_path: Path) -> None:

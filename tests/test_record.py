@@ -151,6 +151,18 @@ def test_each_shown_face_has_exactly_one_row_and_a_last_session_completes_the_or
         assert judged == [trial.image for trial in planned]
 
 
+def test_practice_tells_who_takes_the_wrong_key(
+    images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words: list[str] = []
+    monkeypatch.setattr(Host, "say", lambda host, section, word, seconds: words.append(word))
+    _, rows = sit(tmp_path, images, cycle(DILIGENT), replace(SETTINGS, practice=6))
+    practice = [row for row in rows if row["trial_type"] == "practice"]
+    right = [(row["response"] == "smiley") == ("smile+" in row["image"]) for row in practice]
+    assert words == ["good" if fine else "wrong" for fine in right]
+    assert sum(right) == 3  # who always presses the same key
+
+
 SHORT = replace(SETTINGS, practice=0)
 TO_THE_FACES = [Event("space", 0.2) for _ in ("consent", "instructions", "ready")]
 

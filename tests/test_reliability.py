@@ -83,8 +83,11 @@ def test_a_subject_is_counted_as_worked_out_by_hand() -> None:
         ("b", "y", 1, 0.6, "main", np.nan),
     ]
     columns = ["subject", "image", "response", "response_time", "trial_type", "early_press"]
-    a = describe(pd.DataFrame(rows, columns=columns)).loc["a"]
+    trials = pd.DataFrame(rows, columns=columns)
+    a = describe(trials).loc["a"]
     assert (a["votes"], a["missed"], a["anticipations"], a["fast_guesses"]) == (3, 1, 1, 1)
+    paused = trials.assign(ended_by=np.where(trials["response"].isna(), "interruption", "press"))
+    assert describe(paused).loc["a", "missed"] == 0
     assert a["median_rt_s"] == 0.5
     assert a["smiley"] == pytest.approx(1 / 3)
     assert a["agreement"] == pytest.approx(1 / 3)  # with b: yes on the first x, no on y, no on the second x

@@ -632,7 +632,7 @@ def test_the_recorded_folder_passes_the_bids_validator(faces: Path) -> None:
     if not validator.exists():
         pytest.skip("bids-validator-deno is not installed")
     simulate.main(simulate.Settings(limit=5))
-    record("alice")
+    record("alice", Instructions="Does the face smile?")
     Path("sessions/reader.py").write_text("")
     done = subprocess.run([validator, "sessions", "--json"], capture_output=True, text=True, check=False)
     issues = json.loads(done.stdout)["issues"]["issues"]
