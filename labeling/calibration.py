@@ -37,6 +37,7 @@ from labeling.votes import Codes, Floats
 
 DRAWS = 500
 TRIES = 40  # for each draw, until faces are called too few
+FEWEST_IDENTITIES = 3  # at each asked degree
 NODES = ndtri((np.arange(101) + 0.5) / 101)  # of a standard Gaussian, of equal probability
 
 
@@ -67,7 +68,8 @@ def calibrate(assessment: Assessment, metadata: pd.DataFrame, method: str, simul
     cells = cells_of(assessment, faces)
     link = assessment.terms.link
     mean, (draws, counts) = perceived(cells, link), bootstrap(cells, link)
-    if len(draws) < DRAWS:
+    identities = (cells.votes.sum(0) > 0).sum(0)  # (K,)
+    if len(draws) < DRAWS or identities.min() < FEWEST_IDENTITIES:
         return "No calibration: it takes three identities at each asked degree to tell how sure it is; here are fewer."
     precision = 1 / (draws.var(0) + 1e-6)
     monotone = isotonic_regression(mean, weights=precision).x

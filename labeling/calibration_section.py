@@ -41,14 +41,15 @@ def findings(calibration: Calibration) -> list[str]:
     pse, pse_low, pse_high = calibration.pse
     slope, slope_low, slope_high = calibration.slope
     lowest, highest = calibration.asked[0], calibration.asked[-1]
-    said = [
-        f"Asked for {lowest:+g} to {highest:+g}, the model shows what people see as {low:+.2f} to {high:+.2f}.",
-        f"Half of the answers are smiley at {pse:+.2f} (90 % interval {pse_low:+.2f} to {pse_high:+.2f})."
-        if lowest <= pse <= highest
-        else "At no asked degree are half of the answers smiley.",
-        f"There one unit of asked degree adds {slope:.2f} to the probability of smiley "
-        f"({slope_low:.2f} to {slope_high:.2f}); {100 * calibration.lapse:.0f} % of the answers do not depend on it.",
-    ]
+    said = [f"Asked for {lowest:+g} to {highest:+g}, the model shows what people see as {low:+.2f} to {high:+.2f}."]
+    if lowest <= pse <= highest:
+        said += [
+            f"Half of the answers are smiley at {pse:+.2f} (90 % interval {pse_low:+.2f} to {pse_high:+.2f}).",
+            f"There one unit of asked degree adds {slope:.2f} to the probability of smiley ({slope_low:.2f} to "
+            f"{slope_high:.2f}); {100 * calibration.lapse:.0f} % of the answers do not depend on it.",
+        ]
+    else:
+        said.append("At no asked degree are half of the answers smiley.")
     if calibration.grows_from >= calibration.grows_to:
         return [*said, "These answers do not tell any two asked degrees apart."]
     if calibration.grows_to < highest:

@@ -32,8 +32,9 @@ def interval(
     `push` and `weight` (T,) are what each vote adds, `sums` their sums. For an image with A = sum(push) and
     B = sum(weight), very many subjects would give theta = E(push) / E(weight), and A - theta B has the variance phi B:
     phi is the mean square of push - theta weight between subjects, per weight; of T votes only T - S fitted count for
-    it where `fitted` parameters of each of S subjects were fitted to them. With a Gaussian prior of theta, of mean mu
-    and variance psi, theta is Gaussian around (A + k mu) / (B + k), k = phi / psi, with the variance phi / (B + k).
+    it where `fitted` parameters of each of S subjects were fitted to them, but half of them at least. With a Gaussian
+    prior of theta, of mean mu and variance psi, theta is Gaussian around (A + k mu) / (B + k), k = phi / psi, with the
+    variance phi / (B + k).
 
     For tanh, mu = 0 and psi = 1, the prior of the score itself. Else both are those of the labels, phi is proportional
     to 1 - theta^2 (votes are coins), and the Beta distribution of that mean and variance gives the ends. A subject's

@@ -143,7 +143,9 @@ def own_reliability(pilot: "Reliability | None", shared: int) -> str:
 def simulate(votes: "Votes", fitted: "Terms", settings: Settings) -> "pd.DataFrame":
     """Per number of subjects: reliability (correlation of the labels by two such groups), its sd, and standard error.
 
-    Subjects are drawn, with replacement, from those fitted; images have drifts N(0, 1), as many as the pilot has.
+    Subjects are drawn, with replacement, from those fitted; images have drifts N(0, 1), as many as the pilot has. The
+    subjects that are drawn make no lapses, which are in the fit to keep odd trials from bending it: with lapses the
+    plan came out too pessimistic where the truth was known.
     """
     import numpy as np
     import pandas as pd

@@ -130,7 +130,8 @@ def _read(path: Path, names: list[str]) -> pd.DataFrame:
     """The table in a file; of Parquet the columns `names` as categories, where the file keeps their dictionary."""
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
-            return pd.read_parquet(path, engine="pyarrow", read_dictionary=names)  # as the file keeps them
+            table = pd.read_parquet(path, engine="pyarrow", read_dictionary=names)  # as the file keeps them
+            return table.reset_index(drop=True)  # by which rows are counted
         separator = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
@@ -161,11 +162,11 @@ def _seconds(times_ms: pd.Series) -> pd.Series:
     return (numbers / 1000).astype(object).where(numbers.notna(), times_ms)
 
 
-def _first_known(first: pd.Series, second: pd.Series) -> pd.Series:
-    """The cells of `first`, of `second` where it has none."""
+def _first_known(first: pd.Series, second: pd.Series, nothing: tuple[str, ...]) -> pd.Series:
+    """The cells of `first`, of `second` where it has none, or one that means `nothing`."""
     if isinstance(first.dtype, pd.CategoricalDtype) or isinstance(second.dtype, pd.CategoricalDtype):
         first, second = first.astype(object), second.astype(object)
-    return first.combine_first(second)
+    return first.mask(first.isin(nothing)).combine_first(second)
 
 
 def _named(table: pd.DataFrame, rename: tuple[str, ...], path: Path) -> pd.DataFrame:
@@ -185,7 +186,8 @@ def _named(table: pd.DataFrame, rename: tuple[str, ...], path: Path) -> pd.DataF
         column = found[theirs]
         if ours == "response_time_ms":
             ours, column = "response_time", _seconds(column)
-        renamed[ours] = _first_known(renamed[ours], column) if ours in renamed else column
+        nothing = () if ours == "subject" else NOTHING  # who may be called NA
+        renamed[ours] = _first_known(renamed[ours], column, nothing) if ours in renamed else column
     kept = {name: column for name, column in found.items() if name in (*COLUMNS, "trial_type")}
     named = pd.DataFrame({**kept, **renamed})
     for column in COLUMNS:

@@ -216,7 +216,7 @@ def conditional(bench: Bench, found: Evaluation) -> None:
     found.figures["control"] = control(inside, sweeps, faces, bench)
     found.figures["calibration"] = calibration(inside, bench)
     found.by_degree.extend(degree_rows(faces, bench))
-    found.figures["diversity"] = diversity(faces, found.by_degree, bench)
+    found.figures["diversity"] = diversity(faces, found.by_degree)
     found.figures["realism"] = worst(found.by_degree)
     found.figures["edits"] = edits(bench)
     found.figures["leakage"] = leakage(faces, bench)
@@ -344,7 +344,8 @@ def sharpness(judged: Judged, bench: Bench) -> Figure:
 def realism(judged: Judged, bench: Bench) -> dict[str, Figure]:
     """Frechet distance to as many real faces, on principal components of the real descriptors, and over its floor."""
     mean, axes = bench.components
-    real, made = (bench.real.descriptors - mean) @ axes, (judged.descriptors - mean) @ axes
+    made = judged.descriptors[: len(bench.real.descriptors)]  # there may be more identities than real faces
+    real, made = (bench.real.descriptors - mean) @ axes, (made - mean) @ axes
     value = measures.frechet(made, real)
     floor = measures.frechet_floor(real, len(made))
     low, high = interval(lambda i: measures.frechet(made[i], real), len(made), 100, centred=value)
@@ -355,7 +356,7 @@ def realism(judged: Judged, bench: Bench) -> dict[str, Figure]:
     return figures | {"energy": sharpness(judged, bench)}
 
 
-def diversity(faces: dict[float, Judged], rows: list[dict[str, Figure]], bench: Bench) -> dict[str, Figure]:
+def diversity(faces: dict[float, Judged], rows: list[dict[str, Figure]]) -> dict[str, Figure]:
     """The least spread inside [-1, 1], and how much of it is left at +-3."""
     inside = [row["spread"] for row in rows if abs(row["degree"].value) <= 1]
     apart = {c: measures.distances(faces[c].descriptors[:MOST_SPREAD]) for c in (-3.0, -0.5, 0.5, 3.0)}

@@ -127,7 +127,7 @@ def build(gr: Any, model: "SmileModel") -> Any:
     def unless_locked(locked: bool, view: str, seed: int | None, identity: int | None) -> tuple[Any, Any]:
         return (gr.skip(), gr.skip()) if locked or view != ONE else next_identity(seed, identity)
 
-    def pick(view: str, identity: int, event: gr.EventData) -> tuple[Any, Any]:
+    def pick(view: str, event: gr.EventData) -> tuple[Any, Any]:
         return (ONE, int(event.at)) if view == ALL else (gr.skip(), gr.skip())
 
     def receive(path: str) -> tuple[Any, Any, str]:
@@ -196,7 +196,7 @@ def build(gr: Any, model: "SmileModel") -> Any:
         view.change(turn, view, [who, own], **quiet).then(**live)
         new.click(next_identity, [seed, identity], [seed, identity], **quiet).then(**live)
         smile.release(unless_locked, [lock, view, seed, identity], [seed, identity], **quiet).then(**live)
-        stage.click(pick, [view, identity], [view, identity], **quiet)
+        stage.click(pick, view, [view, identity], **quiet)
         choose.upload(receive, choose, [upload, smile, stage], **quiet)
     page.queue(default_concurrency_limit=1)
     return page

@@ -126,6 +126,22 @@ def resumed(settings: Settings, run: Path) -> Settings:
     return began
 
 
+def keep_to_pictures(run: Path, names: list[str]) -> None:
+    """Note which pictures a run learns from; raise a UserError where it began with others."""
+    config = runs.read_config(run)
+    if config.get("pictures") not in (None, pictures_of(names)):
+        raise UserError(
+            f"{run}: began with other pictures than {config['data']} has now; they cannot change on the way."
+        )
+    if "pictures" not in config:
+        runs.write_config(run, config | {"pictures": pictures_of(names)})
+
+
+def pictures_of(names: list[str]) -> str:
+    """Another where pictures came or went."""
+    return runs.digest("\n".join(names))
+
+
 def refuse_changes(settings: Any, began: Any, run: Path) -> None:
     """Raise a UserError for a setting, of a dataclass, that was asked for and is not what the run began with.
 

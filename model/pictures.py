@@ -168,10 +168,11 @@ def save_latent(
         counts = np.stack([np.histogram(mu[:, i].clip(-4, 4), beyond, density=True)[0] for i in order], 1)
         shade = left.imshow(counts, "Blues", aspect="auto", origin="lower", extent=(0.5, len(order) + 0.5, -4, 4))
         figure.colorbar(shade, ax=left, label="density")
-        for edge in (-1, 1):  # the middle 68 % of the prior
-            left.axhline(edge, color="C1", lw=1, label="prior, ± 1 standard deviation" if edge == 1 else None)
+        if noise.any():  # an AE has neither noise nor a prior
+            for edge in (-1, 1):  # the middle 68 % of the prior
+                left.axhline(edge, color="C1", lw=1, label="prior, ± 1 standard deviation" if edge == 1 else None)
+            left.legend(frameon=False, loc="upper right")
         left.set(title="Means of faces in each dimension", xlabel="dimension, most active first", ylabel="z")
-        left.legend(frameon=False, loc="upper right")
         right.set(
             title="Activity over the training", xlabel="dimension, most active first", ylabel="validation at step"
         )

@@ -34,7 +34,7 @@ from model.way import place
 from shell import UserError
 
 BANK = 16_384  # new faces that are drawn from, half of them as they come
-FARTHEST = place(torch.tensor(3.0)).item()  # on the way
+FARTHEST = 3.0  # degrees
 PENALTY = 0.1  # of the critic's slope at real faces
 PENALISED = 8  # every how manieth of them, in each step
 
@@ -69,7 +69,8 @@ class SharpenLesson(Lesson):
         self.spread = over_faces.clamp(min=1e-6)  # (A,) of read-outs; of one that never varies it is 0
         people = model.people(BANK, settings.seed).split(BANK // 2)
         generator = torch.Generator().manual_seed(settings.seed)
-        places = FARTHEST * (2 * torch.rand(BANK // 2, generator=generator) - 1)
+        low, high = place(torch.tensor([-FARTHEST, FARTHEST]), model.drawn_way)
+        places = low + (high - low) * torch.rand(BANK // 2, generator=generator)
         self.bank = torch.cat([model.latents(people[0]), model.placed(people[1], places.to(device))])
 
     @property

@@ -18,7 +18,7 @@ from model.cvae import CVAE
 from model.devices import autocast, best_device
 from model.distributed import Loss
 from model.faces import Faces, evenly, load_faces, resident
-from model.opening import open_run
+from model.opening import keep_to_pictures, open_run
 from model.outcome import finish, save_activity, save_reconstructions, shown_faces
 from model.state import Clock, State, keep_best, new_state, stale
 from model.train import Settings
@@ -96,6 +96,7 @@ def begin(settings: Settings) -> tuple[Path, Settings, Faces]:
     run, settings = distributed.from_leader(lambda: open_run(settings))
     with distributed.leader_first():  # what is slow to make, it keeps in files
         faces = load_faces(settings, run)
+        keep_to_pictures(run, faces.names)
     if settings.batch == "auto":
         settings = distributed.from_leader(lambda: with_fastest_batch(run, settings, faces))
     return run, settings, faces

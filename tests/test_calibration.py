@@ -16,6 +16,7 @@ import labeling
 from data.calibration import Calibration, calibration_of, read_calibration, write_calibration
 from labeling import build, psychometric, report
 from labeling.calibration import calibrate, growth
+from labeling.calibration_section import findings
 from labeling.confounds import confounds
 from sessions import simulate
 from sessions.observers import draw_observer, respond
@@ -186,6 +187,20 @@ def test_too_few_faces_for_intervals_are_told_soon() -> None:
     trials = answers(table.set_index("image")["asked_smile"], 3, seed=0)
     said = calibrate(labeling.assess(trials), table.assign(model=MODEL), "evidence", True)
     assert isinstance(said, str) and "three identities" in said
+
+
+@pytest.mark.parametrize("persons", [1, 2])
+def test_one_or_two_persons_at_all_degrees_are_no_calibration_either(persons: int) -> None:
+    table = faces()[lambda t: t["identity"] < persons]
+    said = calibrate(labeling.assess(answers(standardised(table), 3, seed=0)), table, "evidence", True)
+    assert isinstance(said, str) and "three identities" in said
+
+
+def test_a_slope_at_a_point_that_nobody_saw_is_not_told() -> None:
+    seen, unseen = (replace(CALIBRATION, pse=(pse, pse - 0.1, pse + 0.1)) for pse in (0.0, -9.0))
+    assert "one unit of asked degree adds" in " ".join(findings(seen))
+    assert "one unit of asked degree adds" not in " ".join(findings(unseen))
+    assert "At no asked degree are half of the answers smiley." in findings(unseen)
 
 
 def test_answers_grow_between_the_degrees_that_can_be_told_from_the_ends() -> None:

@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,7 @@ from data.prepare import Drawn
 from data.prepare import main as prepare
 from model import evaluate, runs
 from model.evaluate import Settings
-from model.evaluation import plain
+from model.evaluation import Bench, Judged, plain, realism
 from model.train import Settings as Training
 from model.training import train
 from shell import UserError
@@ -63,6 +65,21 @@ def test_counts_shrink_to_what_there_is(found: dict[str, dict]) -> None:
     assert 10 <= found["about"]["faces"] < 40
     assert found["figures"]["reconstruction"]["PSNR"]["count"] == found["about"]["faces"]
     assert found["figures"]["control"]["monotone"]["count"] == 8
+
+
+def test_the_distance_is_over_the_floor_of_as_many_faces(found: dict[str, dict]) -> None:
+    assert {row["frechet / floor"]["count"] for row in found["by_degree"] if "frechet / floor" in row} == {
+        found["about"]["faces"]
+    }
+
+
+def test_more_identities_than_real_faces_do_not_change_the_distance() -> None:
+    random = np.random.default_rng(0)
+    real, more = random.normal(size=(30, 4)), random.normal(size=(100, 4))
+    of_real, of_more, of_few = (Judged(d[:, 0], d, {}, np.ones(len(d))) for d in (real, more, more[:30]))
+    bench = cast(Bench, SimpleNamespace(components=(np.zeros(4), np.eye(4)), real=of_real))
+    every, first = (realism(made, bench)["frechet / floor"] for made in (of_more, of_few))
+    assert every == first and every.count == 30
 
 
 def test_degrees_from_minus_3_to_3_have_their_rows(found: dict[str, dict]) -> None:

@@ -17,6 +17,7 @@ from model.prior_lesson import PriorLesson
 from model.sharpen import Settings
 from model.sharpening import Rivals, SharpenLesson
 from model.supplementing import learn
+from model.way import place
 from shell import UserError
 
 CPU = torch.device("cpu")
@@ -75,8 +76,10 @@ def test_a_refined_model_gets_degrees_and_detail_of_what_it_draws_now(settings: 
 def test_new_faces_lie_on_the_whole_way_and_keep_their_other_read_outs(lesson: SharpenLesson) -> None:
     half = len(lesson.bank) // 2
     places = lesson.latent.read(lesson.bank)
-    assert places[half:].abs().max() <= sharpening.FARTHEST + 1e-4
-    assert places[half:].abs().mean() == pytest.approx(sharpening.FARTHEST / 2, rel=0.03)
+    low, high = place(torch.tensor([-3.0, 3.0]), lesson.model.drawn_way)
+    assert low - 1e-4 <= places[half:].min() and places[half:].max() <= high + 1e-4
+    middle, width = (low + high) / 2, high - low
+    assert (places[half:] - middle).abs().mean() == pytest.approx(width.item() / 4, rel=0.03)
     standard = lesson._readouts(lesson.bank[:half])
     torch.testing.assert_close(standard.std(0), torch.ones(standard.shape[1]), rtol=0.03, atol=0)
 

@@ -38,6 +38,30 @@ def test_a_csv_a_tsv_and_a_parquet_file_say_the_same(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(renamed[expected.columns], expected)
 
 
+@pytest.mark.parametrize("nothing", ["null", "None", "n/a", ""])
+def test_of_two_columns_for_one_the_first_that_says_something_counts(tmp_path: Path, nothing: str) -> None:
+    path = written(
+        tmp_path,
+        "subject,face,other,key_1,key_2,rt,other_rt\n"
+        f"NA,x.png,{nothing},{nothing},yes,{nothing},500\n"
+        f"NA,{nothing},y.png,no,{nothing},700,{nothing}\n",
+    )
+    rename = ("face=image", "other=image", "key_1=response", "key_2=response")
+    trials = read_trials(path, (*rename, "rt=response_time_ms", "other_rt=response_time_ms"))
+    assert trials["image"].tolist() == ["x.png", "y.png"]
+    assert trials["response"].tolist() == [1.0, -1.0]
+    assert trials["response_time"].tolist() == [0.5, 0.7]
+
+
+@pytest.mark.parametrize("index", [["a", "b", "c"], [0, 4, 9]])
+def test_rows_of_a_parquet_file_are_counted_whatever_its_index_is(tmp_path: Path, index: list[object]) -> None:
+    pytest.importorskip("pyarrow")
+    table = pd.read_csv(written(tmp_path, OURS)).assign(response=["yes", "no", "maybe"])
+    table.set_axis(index).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(UserError, match="row 4: response is 'maybe'"):
+        read_trials(tmp_path / "t.parquet")
+
+
 def test_a_subject_may_be_called_na_and_a_picture_may_not(tmp_path: Path) -> None:
     trials = read_trials(written(tmp_path, OURS.replace("a,", "NA,") + "b,NA,,\n"), tell=lambda note: None)
     assert trials["subject"].tolist() == ["NA", "NA", "b"]

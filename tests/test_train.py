@@ -261,6 +261,15 @@ def test_pictures_that_came_or_went_are_told_to_a_resumed_run(run: Path, tmp_pat
         train(replace(TINY, run=tmp_path / "cut", resume=True))
 
 
+def test_pictures_that_came_or_went_are_told_to_a_resumed_vae_too(run: Path, tmp_path: Path) -> None:
+    vae = replace(TINY, kind="vae", run=tmp_path / "vae", steps=2)
+    train(vae)
+    config = json.loads((tmp_path / "vae" / "config.json").read_text())
+    (tmp_path / "vae" / "config.json").write_text(json.dumps(config | {"pictures": "another"}))
+    with pytest.raises(UserError, match=r"vae: began with other pictures than .*; they cannot change on the way"):
+        train(replace(vae, resume=True))
+
+
 def test_a_damaged_checkpoint_is_one_sentence(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "damaged")
     state = tmp_path / "damaged" / "state.pt"
