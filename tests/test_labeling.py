@@ -496,6 +496,20 @@ def record(subject: str, answers: dict[str, float], trial_type: str = "main") ->
             )
 
 
+def test_who_is_excluded_has_no_vote_and_is_named(faces: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record("alice", {"0.png": 1, "1.png": -1, "2.png": 1})
+    record("bob", {"0.png": -1, "1.png": 1})
+    build.main(build.Settings(method="mean-vote", exclude=("bob",)))
+    assert pd.read_csv(faces / "labels.csv")["smile"].tolist() == [1, -1, 1]
+    said = capsys.readouterr().out
+    assert "Subjects left out by --exclude: bob." in said
+    assert "Subjects left out by --exclude: bob." in (faces / "labels.html").read_text(encoding="utf-8")
+    with pytest.raises(UserError, match="--exclude carol: no such subject in sessions, expected one of alice, bob"):
+        build.main(build.Settings(exclude=("carol",)))
+    with pytest.raises(UserError, match="no answered trial"):
+        build.main(build.Settings(exclude=("alice", "bob")))
+
+
 def test_build_writes_the_labels_and_tells_what_became_of_the_trials(
     faces: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
