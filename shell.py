@@ -143,7 +143,10 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 def version() -> str:
     """Of this project; in a clone with its commit, as 0.1.0+g1a2b3c4, and .dirty where files were changed since."""
     root = Path(__file__).parent
-    number: str = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    try:
+        number: str = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    except OSError:  # somebody took the packages alone
+        return "unknown"
     git = ["git", "-C", str(root), "describe", "--always", "--dirty=.dirty", "--exclude=*"]
     try:
         commit = subprocess.run(git, capture_output=True, text=True, timeout=10).stdout.strip()

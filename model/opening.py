@@ -127,7 +127,10 @@ def resumed(settings: Settings, run: Path) -> Settings:
 
 
 def keep_to_pictures(run: Path, names: list[str]) -> None:
-    """Note which pictures a run learns from; raise a UserError where it began with others."""
+    """Note which pictures a run learns from; raise a UserError where it began with others.
+
+    Of a CVAE, whose degrees name its pictures, `resumed` has said already which came or went.
+    """
     config = runs.read_config(run)
     if config.get("pictures") not in (None, pictures_of(names)):
         raise UserError(

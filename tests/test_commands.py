@@ -106,6 +106,9 @@ def test_the_version_is_that_of_the_project_and_in_a_clone_tells_the_commit(
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\nversion = "1.2.3"\n', encoding="utf-8")
     monkeypatch.setattr(shell, "__file__", str(tmp_path / "shell.py"))
     assert shell.version.__wrapped__() == "1.2.3"
+    monkeypatch.setattr(shell, "__file__", str(tmp_path / "elsewhere" / "shell.py"))
+    assert shell.version.__wrapped__() == "unknown"
+    monkeypatch.setattr(shell, "__file__", str(tmp_path / "shell.py"))
     git = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@example.org"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
         subprocess.run([*git, *command], check=True)
