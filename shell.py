@@ -80,7 +80,7 @@ def flags(settings: Any, *names: str) -> str:
 
 def typed(value: object) -> str:
     """`value` as a shell reads it back."""
-    return shlex.quote(str(value))
+    return subprocess.list2cmdline([str(value)]) if os.name == "nt" else shlex.quote(str(value))
 
 
 def plural(number: int, noun: str) -> str:
@@ -141,12 +141,18 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 @cache
 def version() -> str:
-    """Of this project; in a clone with its commit, as 0.1.0+g1a2b3c4, and .dirty where files were changed since."""
+    """Of this project; in a clone with its commit, as 0.1.0+g1a2b3c4, and .dirty where files were changed since.
+
+    "unknown" where somebody took the packages alone.
+    """
     root = Path(__file__).parent
     try:
-        number: str = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    except OSError:  # somebody took the packages alone
+        project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
+    except (OSError, ValueError):
+        project = {}
+    if project.get("name") != "smilecvae":
         return "unknown"
+    number: str = project["version"]
     git = ["git", "-C", str(root), "describe", "--always", "--dirty=.dirty", "--exclude=*"]
     try:
         commit = subprocess.run(git, capture_output=True, text=True, timeout=10).stdout.strip()

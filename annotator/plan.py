@@ -9,6 +9,11 @@ from pathlib import Path
 
 from shell import UserError
 
+ROWS = (
+    ("left", "right"),
+    ("left shift", "right shift"),
+    *map(tuple, ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm")),
+)
 REPEAT_DISTANCE = 20  # trials at least between the two showings of a face, so that few remember their answer
 
 
@@ -94,13 +99,15 @@ def practice(count: int, seed: int) -> list[Planned]:
 
 
 def responses(subject: str, keys: tuple[str, str] | None, others: Iterable[Mapping[str, str]] = ()) -> dict[str, str]:
-    """Key name to response, the left key first.
+    """Key name to response, the left key first, where both are in one of `ROWS`.
 
     `keys` are those for not smiley and smiley, given by the user; without them F and J, and smiley is on the side that
     fewer of the `others` have, each of whom is given by such a mapping. Between equals the subject's id decides.
     """
     if keys is not None:
-        return {keys[0]: "not-smiley", keys[1]: "smiley"}
+        given = {keys[0]: "not-smiley", keys[1]: "smiley"}
+        row = next((row for row in ROWS if set(keys) <= set(row)), keys)
+        return {key: given[key] for key in row if key in given}
     one, other = {"f": "not-smiley", "j": "smiley"}, {"f": "smiley", "j": "not-smiley"}
     if hashlib.sha256(subject.lower().encode()).digest()[0] % 2:
         one, other = other, one

@@ -132,16 +132,20 @@ class Screen:
     def settle(self, due_s: float) -> float:
         """Flip the same again until just before `due_s`: a first flip may return at once, only the next ones wait.
 
-        Returns the time of the refresh that comes next, the one nearest to `due_s`; `due_s` where flips do not wait.
+        Returns the time of the refresh nearest to `due_s`, which is the next one unless frames were dropped on the way
+        here; `due_s` where flips do not wait.
         """
         next_s = due_s
         while self.vsync and clock() < due_s - 1.5 * self.refresh_s:
             pygame.display.flip()
             next_s = clock() + self.refresh_s
-        return next_s
+        if next_s == due_s:
+            return due_s
+        # the next one lies within half a refresh of due_s, and a little beyond where the display is not quite regular
+        return next_s - max(0, math.floor((next_s - due_s) / self.refresh_s + 0.25)) * self.refresh_s
 
     def flip(self, due_s: float = 0.0) -> float:
-        """Show what was drawn, not before `due_s`, and return the time at which that was done."""
+        """Show what was drawn and return the time at which that was done: at the next refresh, or from `due_s` on."""
         if self.vsync:
             pygame.display.flip()
         else:

@@ -76,7 +76,7 @@ class Settings:
             ("--block", self.block, self.block >= 1, "at least 1"),
             ("--fixation-s", self.fixation_s, 0.1 <= shortest_s <= longest_s <= 60, "two times in order, 0.1 to 60 s"),
             ("--timeout-s", self.timeout_s, 0.1 <= self.timeout_s <= 3600, "0.1 to 3600 s"),
-            ("--slow-s", self.slow_s, self.slow_s > 0, "above 0"),
+            ("--slow-s", self.slow_s, 0 < self.slow_s <= 3600, "above 0, up to 3600 s"),
             ("--face-height", self.face_height, 0 < self.face_height <= 1, "a share of the screen above 0, up to 1"),
             ("--face-degrees", degrees, degrees is None or 0 < degrees <= 90, "above 0, up to 90"),
             ("--screen-width-cm", width_cm, width_cm is None or 0 < width_cm < math.inf, "above 0"),

@@ -12,7 +12,8 @@ from annotator.trial import Outcome, Press, Trial
 if TYPE_CHECKING:
     from annotator.screen import Screen
 
-SETTLE_S = 0.05  # before a face is due: room to draw it and to fall in step with the display
+SETTLE_S = 0.05  # before a face is due: room to draw it and to fall in step with the display,
+SETTLE = 2.5  # of which so many refreshes are needed
 ESCAPE = "escape"
 
 
@@ -58,7 +59,8 @@ def show(
     screen.draw(screen.load(cross))
     cross_s = screen.flip()
     due_s = cross_s + fixation_s
-    _feed(trial, subject, due_s - SETTLE_S)
+    settle_s = max(SETTLE_S, SETTLE * screen.refresh_s) if screen.refresh_s > 0 else SETTLE_S
+    _feed(trial, subject, due_s - settle_s)
     with quiet:
         due_s = screen.settle(due_s)
         screen.draw(face)

@@ -126,7 +126,7 @@ class Session:
         self.faces = self._faces()
 
     def _faces(self) -> Iterator[tuple[float, float]]:
-        """Onset of each face, and how much later than planned it came, in seconds."""
+        """Onset of each face, and how much later it came than at the time that was waited for, in seconds."""
         said = []
         for line in self.program.stdout or ():
             said.append(line)

@@ -1,5 +1,6 @@
 """One view of a folder, a tar or a zip: its files, one after the other, each as a name and its bytes."""
 
+import lzma
 import tarfile
 import zipfile
 import zlib
@@ -41,7 +42,7 @@ def members(source: Path) -> Iterator[tuple[str, bytes]]:
                 raise UserError(f"{source}: the member {name!r} would land outside of the folder; refused.")
             if not path.name.startswith("."):
                 yield name, content
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, RuntimeError, OSError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError, OSError) as error:
         raise UserError(f"{source}: the archive is damaged ({error}).") from error
 
 
@@ -57,8 +58,11 @@ def total(source: Path) -> int | None:
 
 def _folder_members(source: Path) -> Iterator[tuple[str, bytes]]:
     for path in sorted(source.rglob("*")):
-        if path.is_file() and not path.is_symlink() and path.stat().st_size <= MAX_BYTES:
-            yield path.name, path.read_bytes()
+        if path.is_file() and not path.is_symlink():
+            if path.stat().st_size <= MAX_BYTES:
+                yield path.name, path.read_bytes()
+            else:
+                print(f"left out {path}: more than {MAX_BYTES:,} bytes")
 
 
 def _zip_members(source: Path) -> Iterator[tuple[str, bytes]]:

@@ -99,7 +99,7 @@ def judged_by_people(folder: Path, sessions: Path) -> Path | None:
     image_set = folder.resolve().name
     for path in sorted(sessions.glob("sub-*/beh/*_beh.json")):
         try:
-            sidecar = json.loads(path.read_text(encoding="utf-8"))
+            sidecar = json.loads(path.read_text(encoding="utf-8-sig"))
         except ValueError:
             continue
         if isinstance(sidecar, dict) and sidecar.get("ImageSet") == image_set and not sidecar.get("Simulated"):

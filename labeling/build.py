@@ -174,6 +174,8 @@ def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFr
                 known = ", ".join(sorted(set(subject))[:10])
                 raise UserError(f"--exclude {name}: no such subject in {source}, expected one of {known}.")
         trials = trials[~subject.isin(settings.exclude)].reset_index(drop=True)
+        if trials.empty:
+            raise UserError(f"--exclude leaves nobody of {source}.")
         tell(f"Subjects left out by --exclude: {', '.join(settings.exclude)}.")
     if not is_vote(trials).any():
         raise UserError(f"{source}: no answered trial on a picture of {settings.data} ({len(here)} trials read).")

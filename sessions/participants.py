@@ -78,10 +78,11 @@ def _write(path: Path, header: list[str], rows: list[list[str]]) -> None:
 def _table(path: Path) -> tuple[list[str], list[list[str]]]:
     """Header and rows; those of a table without subjects where the file is missing or empty."""
     try:
-        lines = path.read_text(encoding=files.ENCODING).splitlines() if path.exists() else []
+        text = path.read_text(encoding=files.ENCODING) if path.exists() else ""
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text ({error}).") from error
-    header, *rows = [line.split("\t") for line in lines or ["participant_id"]]
+    lines = [line for line in text.split("\n") if line] or ["participant_id"]  # other line ends may be within a cell
+    header, *rows = [line.split("\t") for line in lines]
     if "participant_id" not in header:
         raise UserError(f"{path}: no column 'participant_id', found {', '.join(header)}.")
     return header, rows

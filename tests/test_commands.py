@@ -103,7 +103,7 @@ def test_a_file_is_written_beside_its_place_with_the_same_suffix(tmp_path: Path)
 def test_the_version_is_that_of_the_project_and_in_a_clone_tells_the_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\nversion = "1.2.3"\n', encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "smilecvae"\nversion = "1.2.3"\n', encoding="utf-8")
     monkeypatch.setattr(shell, "__file__", str(tmp_path / "shell.py"))
     assert shell.version.__wrapped__() == "1.2.3"
     monkeypatch.setattr(shell, "__file__", str(tmp_path / "elsewhere" / "shell.py"))
@@ -114,5 +114,9 @@ def test_the_version_is_that_of_the_project_and_in_a_clone_tells_the_commit(
         subprocess.run([*git, *command], check=True)
     clean = shell.version.__wrapped__()
     assert re.fullmatch(r"1\.2\.3\+g[0-9a-f]{7,}", clean)
-    (tmp_path / "pyproject.toml").write_text('[project]\nname = "y"\nversion = "1.2.3"\n', encoding="utf-8")
+    with (tmp_path / "pyproject.toml").open("a", encoding="utf-8") as file:
+        file.write("# changed")
     assert shell.version.__wrapped__() == f"{clean}.dirty"
+    for somebody in ('[project]\nname = "theirs"\nversion = "9"\n', "[tool.poetry]\n", "[project"):
+        (tmp_path / "pyproject.toml").write_text(somebody, encoding="utf-8")
+        assert shell.version.__wrapped__() == "unknown"

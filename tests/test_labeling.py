@@ -506,7 +506,7 @@ def test_who_is_excluded_has_no_vote_and_is_named(faces: Path, capsys: pytest.Ca
     assert "Subjects left out by --exclude: bob." in (faces / "labels.html").read_text(encoding="utf-8")
     with pytest.raises(UserError, match="--exclude carol: no such subject in sessions, expected one of alice, bob"):
         build.main(build.Settings(exclude=("carol",)))
-    with pytest.raises(UserError, match="no answered trial"):
+    with pytest.raises(UserError, match="--exclude leaves nobody of sessions"):
         build.main(build.Settings(exclude=("alice", "bob")))
 
 

@@ -84,6 +84,22 @@ def test_between_equal_sides_the_id_decides() -> None:
     assert plan.responses("alice", ("left", "right")) == {"left": "not-smiley", "right": "smiley"}
 
 
+@pytest.mark.parametrize(
+    ("keys", "shown"),
+    [
+        (("f", "j"), ["f", "j"]),
+        (("j", "f"), ["f", "j"]),
+        (("right", "left"), ["left", "right"]),
+        (("0", "1"), ["1", "0"]),
+        (("return", "space"), ["return", "space"]),  # which is left of which nobody knows
+    ],
+)
+def test_the_left_key_is_shown_on_the_left(keys: tuple[str, str], shown: list[str]) -> None:
+    given = plan.responses("alice", keys)
+    assert list(given) == shown
+    assert given[keys[1]] == "smiley"
+
+
 def test_every_second_practice_face_smiles_in_no_order_that_can_be_learned() -> None:
     trials = [trial.true_smile for trial in plan.practice(6, seed=1)]
     assert sorted(trials) == [-0.9, -0.7, -0.5, 0.5, 0.7, 0.9]
