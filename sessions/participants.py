@@ -37,19 +37,14 @@ def add(folder: Path, subjects: Iterable[str]) -> None:
         _write(path, header, rows)
 
 
-def forget(folder: Path, subject: str) -> bool:
-    """Take out the row of `subject` if it holds nothing but the name; returns whether none is left.
-
-    The caller holds the dataset's lock.
-    """
+def forget(folder: Path, subject: str) -> None:
+    """Take out the row of `subject` if it holds nothing but the name. The caller holds the dataset's lock."""
     path = folder / "participants.tsv"
     header, rows = _table(path)
     at = header.index("participant_id")
-    own = [row for row in rows if row[at : at + 1] == [f"sub-{subject}"]]
-    empty = [row for row in own if not set(row) - {row[at], schema.MISSING}]
+    empty = [row for row in rows if row[at : at + 1] == [f"sub-{subject}"] and not set(row) - {row[at], schema.MISSING}]
     if empty:
         _write(path, header, [row for row in rows if row not in empty])
-    return len(empty) == len(own)
 
 
 def describe(folder: str | os.PathLike[str], subject: str, answers: Mapping[str, str | int | None]) -> None:

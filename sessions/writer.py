@@ -155,9 +155,10 @@ def forget(folder: Path, subject: str) -> None:
     except OSError:  # there are other runs
         return
     with suppress(OSError, UserError), files.locked(folder / ".lock"):  # a tidy dataset is no reason to fail
-        if participants.forget(folder, subject):  # BIDS wants a folder for every row, and a row for every folder
-            (home / ".lock").unlink(missing_ok=True)
+        if not participants.read(folder, subject).keys() - {"participant_id"}:
+            (home / ".lock").unlink(missing_ok=True)  # Windows removes no open file
             home.rmdir()
+            participants.forget(folder, subject)  # last: BIDS wants a row for every folder, and a folder for every row
 
 
 def flush_to_disk(descriptor: int) -> None:

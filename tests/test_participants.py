@@ -83,3 +83,16 @@ def test_a_table_in_another_encoding_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "participants.tsv").write_bytes("participant_id\tnom\nsub-a\tRené\n".encode("latin-1"))
     with pytest.raises(UserError, match=r"participants\.tsv: not UTF-8 text"):
         participants.read(tmp_path, "a")
+
+
+def test_where_a_folder_cannot_go_its_row_stays(tmp_path: Path) -> None:
+    with RunWriter(tmp_path, "alice", "faces"):
+        (tmp_path / "sub-alice" / "anat").mkdir()
+    assert participants.read(tmp_path, "alice") and files.subjects(tmp_path) == ["alice"]
+
+
+def test_blank_lines_are_no_subjects_and_strange_line_ends_are_text(tmp_path: Path) -> None:
+    path = tmp_path / "participants.tsv"
+    path.write_text("participant_id\tnote\nsub-alice\tx\u2028y\n\nsub-bob\tn/a\n", encoding="utf-8")
+    participants.describe(tmp_path, "bob", {"age": 3})
+    assert path.read_text(encoding="utf-8") == "participant_id\tnote\tage\nsub-alice\tx\u2028y\tn/a\nsub-bob\tn/a\t3\n"
