@@ -17,7 +17,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -42,6 +42,8 @@ def run(main: Callable[[Any], object], settings_type: Any) -> None:
     else:
         command = "python -m " + __main__.__spec__.name.removesuffix(".__main__")
     # what is told is seen at once, in a log file too, and a name that the terminal cannot write is no crash
+    if sys.stdout is None:  # closed, or a program without a console
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     try:
         import tyro
@@ -91,6 +93,11 @@ def plural(number: int, noun: str) -> str:
 def counted(number: int, noun: str) -> str:
     """As "1 face" and "2 faces"."""
     return f"{number} {plural(number, noun)}"
+
+
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """`names` in a row, the first `most` and how many more."""
+    return ", ".join(names[:most]) + (f", and {len(names) - most} more" if len(names) > most else "")
 
 
 def fail(message: str) -> NoReturn:

@@ -82,15 +82,19 @@ class Experiment:
         host.turn(compose(host.texts, "instructions", responses=course.responses))
 
     def _ask_about_you(self) -> None:
-        """Age, sex and handedness, once per subject."""
+        """Age, sex and handedness, unless they are known; each answer is saved before the next question."""
         folder, subject, settings = self.record.run.folder, self.course.subject, self.course.settings
-        wanted = settings.questions and not settings.simulate
-        if not wanted or participants.COLUMNS.keys() & participants.read(folder, subject):
+        if not settings.questions or settings.simulate:
             return
-        answers: dict[str, str | int | None] = {"age": self.host.type_age()}
-        for column in ("sex", "handedness"):
-            answers[column] = self.host.choose(column, participants.COLUMNS[column]["Levels"])
-        self.record.save(lambda: participants.describe(folder, subject, answers), folder / "participants.tsv", answers)
+        known = participants.read(folder, subject)
+        for column, about in participants.COLUMNS.items():
+            if column in known:
+                continue
+            told = self.host.choose(column, about["Levels"]) if "Levels" in about else self.host.type_age()
+            answer: dict[str, str | int | None] = {column: told}
+            self.record.save(
+                partial(participants.describe, folder, subject, answer), folder / "participants.tsv", answer
+            )
 
     def _practise(self) -> None:
         if not self.course.practice:

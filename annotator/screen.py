@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import pairwise
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")  # a detour through a texture: 4 ms a flip instead of 0.1
@@ -60,6 +60,7 @@ class Screen:
         """What is expected to time the keys; each press says what did."""
         self.monitor_width = 0
         """In pixels, those of `size`: of the whole monitor, also where the window is smaller."""
+        self._handlers: dict[signal.Signals, Any] = {}
         self._sdl: Sdl | None = None
         self._stamp_ms: int | None = None
 
@@ -68,8 +69,11 @@ class Screen:
             pygame.display.init()
             if pygame.display.get_driver() in INVISIBLE:
                 raise pygame.error("no display found")
+            # before pygame loads its icon, in which Ctrl-C would be lost
+            self._handlers = {sign: signal.signal(sign, _close_window) for sign in (signal.SIGTERM, signal.SIGINT)}
             self._surface = self._open()
         except pygame.error as error:
+            self._restore_handlers()
             pygame.display.quit()
             raise UserError(f"no window can be opened here ({error}); it needs a graphical desktop.") from None
         pygame.display.set_caption("Smiley or not smiley")
@@ -77,7 +81,6 @@ class Screen:
         self._changed = self._surface.get_rect()
         """What the next flip has to show."""
         self._open_keyboard()
-        self._handlers = {sign: signal.signal(sign, _close_window) for sign in (signal.SIGTERM, signal.SIGINT)}
         self.draw()
         self.flip()
         if self.vsync:
@@ -87,9 +90,12 @@ class Screen:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._restore_handlers()
+        pygame.display.quit()
+
+    def _restore_handlers(self) -> None:
         for sign, handler in self._handlers.items():
             signal.signal(sign, handler)
-        pygame.display.quit()
 
     @property
     def size(self) -> tuple[int, int]:

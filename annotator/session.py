@@ -58,7 +58,7 @@ def record(settings: Settings, subject: str) -> None:
             finally:
                 trials.finish()
     if not trials.rows:
-        print("Nothing was shown, nothing is recorded.")
+        print("No face was shown, so none is recorded.")
         return
     print(f"{run.path}: {counted(len(trials.rows), 'trial')}.")
     if all(row["trial_type"] == "practice" for row in trials.rows):

@@ -23,7 +23,7 @@ from annotator.sidecar import now
 from annotator.slide import ESCAPE
 from annotator.subjects import Person
 from annotator.texts import open_texts
-from shell import flags, whole_file, write_text
+from shell import UserError, flags, whole_file, write_text
 
 FLIPS_S = 10.0
 PACE_S = 1 / 60  # where flips do not wait for the display
@@ -63,6 +63,8 @@ class Report:
 
 def self_test(settings: Settings) -> None:
     """Measure, judge, and keep a report and a picture in sourcedata/ beside the recordings."""
+    if settings.sessions.exists() and not settings.sessions.is_dir():  # said before half a minute is spent
+        raise UserError(f"--sessions {settings.sessions}: a file, expected a folder.")
     with Screen(settings.windowed, settings.monitor, settings.grey) as screen:
         host = Host(screen, Person(screen), open_texts(settings.texts))
         try:
@@ -196,7 +198,8 @@ def plot(report: Report, path: Path) -> None:
     ):
         axes.hist([1000 * value for value in values_s], bins=60, color="0.35")
         axes.set_title(title, fontsize=10)
-        axes.set(xlabel="ms", ylabel="count", yscale="log")
+        axes.set(xlabel="ms", ylabel="count", yscale="log" if values_s else "linear")
+        axes.locator_params(axis="x", nbins=5)
         axes.spines[["top", "right"]].set_visible(False)
     with whole_file(path) as aside:
         figure.savefig(aside, dpi=130)

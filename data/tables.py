@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,9 @@ def read_labels(path: Path) -> pd.DataFrame:
     bad = ~smile.between(-1, 1)  # NaN is not between either
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
-        raise UserError(f"{path}, row {row + 2}: smile is {table['smile'].iloc[row]!r}, expected a number in [-1, 1].")
+        raise UserError(
+            f"{path}, row {row + 2}: smile is {str(table['smile'].iloc[row])!r}, expected a number in [-1, 1]."
+        )
     return _unique(table.assign(smile=smile.astype(float)), path)
 
 
@@ -73,7 +76,17 @@ def read_csv(path: Path) -> pd.DataFrame:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file.") from None
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a comma-separated table in UTF-8 ({str(error).strip()}).") from error
+        raise UserError(f"{path}: not a comma-separated table in UTF-8 ({what_is_wrong(path, error)}).") from error
+
+
+def what_is_wrong(path: Path, error: Exception) -> str:
+    """In a few words, why `error` came of reading a comma-separated table."""
+    with suppress(OSError, UnicodeDecodeError), path.open(encoding="utf-8-sig") as file:
+        header = file.readline(10_000)
+        if ";" in header and "," not in header:
+            return "semicolons stand between its columns"
+    reason = str(error).strip()
+    return reason.splitlines()[0][:200] if reason else type(error).__name__
 
 
 def _unique(table: pd.DataFrame, path: Path) -> pd.DataFrame:

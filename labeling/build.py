@@ -155,7 +155,7 @@ def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFr
         where = shell.flags(settings, "data")
         nothing = (
             f"{settings.sessions}: nothing is recorded on {settings.data}; "
-            f"python -m annotator --subject me{where} records some."
+            f"python -m annotator --subject me{shell.flags(settings, 'data', 'sessions')} records some."
         )
         if trials.empty and not where:  # the annotator makes the default set itself
             raise UserError(nothing)

@@ -75,6 +75,8 @@ def main(settings: Settings) -> None:
         skip_bad=settings.skip_bad,
     )
     trials = build.read_trials(source, print)
+    if "simulated" in trials.columns and trials["simulated"].all():
+        print("The subjects of the pilot are simulated: this plan says nothing about people.")
     votes = from_trials(trials)
     shared = check_pilot(votes)
     print(f"Fitting {len(votes.subjects)} subjects of the pilot ...")
@@ -91,7 +93,7 @@ def main(settings: Settings) -> None:
     else:
         print(f"No number of subjects tried reaches {settings.reliability}; --subjects tries others.")
     print(path)
-    print(f"Next: python -m annotator --subject ID{shell.flags(settings, 'data')}")
+    print(f"Next: python -m annotator --subject ID{shell.flags(settings, 'data', 'sessions')}")
 
 
 def check_pilot(votes: "Votes") -> int:

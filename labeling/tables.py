@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import shell
+from data.tables import what_is_wrong
 from sessions.schema import MAX_RESPONSE_TIME_S, RESPONSES
 from shell import UserError
 
@@ -150,10 +151,8 @@ def _read(path: Path, names: list[str]) -> pd.DataFrame:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file.") from None
     except (ValueError, pd.errors.ParserError, pd.errors.ParserWarning, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(
-            f"{path}: not a table of comma-separated values in UTF-8, nor Parquet ({reason[:200]})."
-        ) from error
+        reason = what_is_wrong(path, error)
+        raise UserError(f"{path}: not a table of comma-separated values in UTF-8, nor Parquet ({reason}).") from error
 
 
 def _seconds(times_ms: pd.Series) -> pd.Series:

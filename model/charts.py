@@ -110,7 +110,8 @@ def _sweeps(axis: "Axes", found: "Evaluation") -> None:
 def _spread(axis: "Axes", found: "Evaluation") -> None:
     _degrees(axis, found, "spread")
     axis.axhline(1, color=GREY, ls=":", lw=1)
-    axis.set(title="Diversity", ylabel="distance between faces\n/ real faces'", ylim=(0, 1.1))
+    axis.set(title="Diversity", ylabel="distance between faces\n/ real faces'")
+    axis.set_ylim(0, max(1.1, axis.get_ylim()[1]))
 
 
 def _realism(axis: "Axes", found: "Evaluation") -> None:

@@ -10,13 +10,13 @@ is a *photograph*: its faces are found, framed, edited, and put back at full res
 (`pip install dlib-bin`); without it every picture is taken for a crop, and refused if the model sees no face in it.
 """
 
-import math
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import shell
+from model.degrees import check_degrees
 from shell import UserError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def main(settings: Settings) -> None:
         print(f"wrote {pictures.save_manifest(pd.DataFrame(rows), out)}")
     if left_out:
         done = f"; the others are in {out}" if rows else ""
-        raise UserError(f"left out {len(left_out)} of {len(sources)} pictures: {', '.join(left_out)}{done}.")
+        raise UserError(f"left out {len(left_out)} of {len(sources)} pictures: {shell.listed(left_out)}{done}.")
     print("Next: python -m model.traverse shows what else the model knows of faces.")
 
 
@@ -109,8 +109,8 @@ def check(settings: Settings) -> None:
     """Raise a UserError unless exactly one of smile and shift is asked for, in finite numbers."""
     if bool(settings.smile) == bool(settings.shift):
         raise UserError("Give either --smile, the degree to set, or --shift, the change to add.")
-    if not all(map(math.isfinite, settings.smile + settings.shift)):
-        raise UserError(f"--smile and --shift take finite numbers, found {(settings.smile + settings.shift)}.")
+    check_degrees("--smile", settings.smile)
+    check_degrees("--shift", settings.shift)
     if settings.face is not None and settings.face < 1:
         raise UserError(f"--face {settings.face}: faces are counted from 1.")
 

@@ -8,13 +8,13 @@ With z = u + s g, u being all that is not smile (`model.latent`), the line runs 
 from the first face's to the second's, or the degree is held.
 """
 
-import math
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import shell
+from model.degrees import check_degrees
 from model.reconstruct import check_picture_name, given_faces, tell_left_out
 from shell import UserError
 
@@ -80,8 +80,8 @@ def check(settings: Settings) -> None:
         raise UserError(f"--identities {settings.identities[0]}: expected at least two numbers.")
     if min(settings.identities, default=0) < 0 or settings.seed < 0 or settings.steps < 2:
         raise UserError("--identities and --seed count from 0, --steps from 2.")
-    if settings.smile is not None and not math.isfinite(settings.smile):
-        raise UserError(f"--smile {settings.smile}: expected a finite number.")
+    if settings.smile is not None:
+        check_degrees("--smile", [settings.smile])
 
 
 def line(model: "SmileModel", first: "Tensor", second: "Tensor", steps: int, smile: float | None = None) -> "Tensor":

@@ -135,7 +135,7 @@ def given_faces(model: "SmileModel", images: tuple[Path, ...]) -> tuple["Tensor"
 def tell_left_out(left_out: list[str]) -> None:
     """Raise a UserError that names the files that were left out, if there are any."""
     if left_out:
-        raise UserError(f"left out {len(left_out)}: {', '.join(left_out)}.")
+        raise UserError(f"left out {len(left_out)}: {shell.listed(left_out)}.")
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ python -m model.sample --smile 0.5 --separate  # also each face as a file, with 
 python -m model.sample --calibrated data/stimuli --smile 0.5   # a degree as people see it
 """
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import shell
 from data.calibration import calibration_of
+from model.degrees import check_degrees
 from shell import UserError
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ def main(settings: Settings) -> None:
         raise UserError(f"--count {settings.count} --seed {settings.seed}: expected at least 1, and 0 or more.")
     if not 0 <= settings.truncation <= 1:
         raise UserError(f"--truncation {settings.truncation}: expected 0 to 1.")
-    if not all(map(math.isfinite, settings.smile)):
-        raise UserError(f"--smile {' '.join(map(str, settings.smile))}: expected finite numbers.")
+    check_degrees("--smile", settings.smile)
     if settings.calibrated is not None and not settings.smile:
         raise UserError("--calibrated: expected --smile with the degrees that people are to see.")
     if settings.calibrated is not None and (settings.truncation != 1 or settings.exaggerate):

@@ -14,6 +14,7 @@ read-outs as a condition it cannot ask of a laughing face to laugh less, though 
 What is kept lies between the old weights and the learned ones (network interpolation, Wang et al., 2018).
 """
 
+import math
 from copy import deepcopy
 from pathlib import Path
 
@@ -54,7 +55,7 @@ class SharpenLesson(Lesson):
     @staticmethod
     def check(settings: Settings, model: SmileModel) -> None:
         Lesson.check(settings, model)
-        if settings.adversarial < 0 or not 0 < settings.share <= 1:
+        if not 0 <= settings.adversarial < math.inf or not 0 < settings.share <= 1:
             asked = f"--adversarial {settings.adversarial} --share {settings.share}"
             raise UserError(f"{asked}: expected 0 or more, and more than 0 to 1.")
         if model.kind != "cvae" or model.detail is not None:

@@ -8,7 +8,6 @@ The set holds images/, metadata.csv (who, which degree, what a judge reads), set
 overview.png. People's answers to it become its calibration: `python -m annotator`, then `python -m labeling.build`.
 """
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ import shell
 from data.calibration import ASKED, IDENTITY, MADE_BY, MODEL, calibration_of
 from data.images import describe, read_about
 from data.sources import judged_by_people, new_pictures, put_labels_aside
+from model.degrees import check_degrees
 from shell import UserError, progress
 
 if TYPE_CHECKING:
@@ -100,8 +100,9 @@ def check(settings: Settings) -> None:
         asked = f"--identities {settings.identities} --seed {settings.seed}"
         raise UserError(f"{asked}: expected at least 1, and 0 or more.")
     smiles = settings.smiles
-    if not smiles or not all(map(math.isfinite, smiles)) or len(set(smiles)) < len(smiles):
-        raise UserError(f"--smiles {' '.join(map(str, smiles))}: expected finite numbers, each once.")
+    check_degrees("--smiles", smiles)
+    if not smiles or len(set(smiles)) < len(smiles):
+        raise UserError(f"--smiles {' '.join(map(str, smiles))}: expected numbers, each once.")
     about = read_about(settings.out)
     if about and about.get("source") != MADE_BY:
         raise UserError(f"{settings.out}: holds pictures of another kind ({about.get('source')}); --out names another.")

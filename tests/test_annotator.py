@@ -267,7 +267,7 @@ def test_who_does_not_agree_is_told_that_no_answer_is_kept(desktop: Desktop, fol
     wait_for_line(program, "Goodbye")
     wait_for_line(program, "You do not take part, and no answer is kept.")
     desktop.press("space")
-    assert "Nothing was shown, nothing is recorded." in finish(program)
+    assert "No face was shown, so none is recorded." in finish(program)
     assert rows(folder) == []
 
 

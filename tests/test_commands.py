@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import shell
+from model.degrees import check_degrees
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = ["annotator", "labeling.build", "sessions.simulate", "data.prepare"]
@@ -120,3 +121,23 @@ def test_the_version_is_that_of_the_project_and_in_a_clone_tells_the_commit(
     for somebody in ('[project]\nname = "theirs"\nversion = "9"\n', "[tool.poetry]\n", "[project"):
         (tmp_path / "pyproject.toml").write_text(somebody, encoding="utf-8")
         assert shell.version.__wrapped__() == "unknown"
+
+
+def test_without_a_standard_output_a_command_works_all_the_same(tmp_path: Path) -> None:
+    code = "import sys; sys.stdout = None; import runpy; runpy.run_module('labeling.build', run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE
+    )
+    assert done.returncode == 2 and b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("degree", [1e39, -101.0, float("nan")])
+def test_a_degree_far_beyond_any_face_is_one_sentence(degree: float) -> None:
+    check_degrees("--smile", [-3.0, 3.0])
+    with pytest.raises(shell.UserError, match=r"--smile 0\.0 .*: expected numbers from -100 to 100"):
+        check_degrees("--smile", [0.0, degree])
+
+
+def test_long_lists_are_cut() -> None:
+    assert shell.listed(["a", "b"]) == "a, b"
+    assert shell.listed(list("abcdefghijklm")) == "a, b, c, d, e, f, g, h, i, j, and 3 more"

@@ -163,6 +163,16 @@ def test_practice_tells_who_takes_the_wrong_key(
     assert sum(right) == 3  # who always presses the same key
 
 
+def test_each_answer_about_oneself_is_kept_when_the_next_question_comes(images: ImageSet, tmp_path: Path) -> None:
+    asking = replace(SETTINGS, questions=True)
+    keys = ["space", "3", "0", "return", "f", "escape", "escape", "space"]  # leaves at the third question
+    sit(tmp_path, images, [Event(key, 0.2, down) for key in keys for down in (True, False)], asking)
+    assert participants.read(tmp_path, "alice") == {"participant_id": "sub-alice", "age": "30", "sex": "F"}
+    keys = ["space", "l", "escape", "escape", "space"]  # is asked for the third alone
+    sit(tmp_path, images, [Event(key, 0.2, down) for key in keys for down in (True, False)], asking)
+    assert participants.read(tmp_path, "alice")["handedness"] == "L"
+
+
 SHORT = replace(SETTINGS, practice=0)
 TO_THE_FACES = [Event("space", 0.2) for _ in ("consent", "instructions", "ready")]
 
@@ -221,10 +231,13 @@ def test_what_a_subject_told_is_saved_when_the_disk_has_room_again(
 ) -> None:
     monkeypatch.setattr(participants, "describe", fails_first(participants.describe, times=2))
     tries = [Event("space", 0.2), Event("space", 0.2)]
-    sit(tmp_path, images, [*THREE_ANSWERS, *tries, *TO_THE_FACES[1:], Event("f", 1.0)], ASKING)
+    events = [*THREE_ANSWERS[:4], *tries, *THREE_ANSWERS[4:], *TO_THE_FACES[1:], Event("f", 1.0)]
+    sit(tmp_path, images, events, ASKING)
     told = participants.read(tmp_path, "alice")
     assert (told["age"], told["sex"], told["handedness"]) == ("42", "F", "R")
-    assert capsys.readouterr().out.count("participants.tsv: No space left on device; not saved so far: {'age': 42") == 2
+    assert (
+        capsys.readouterr().out.count("participants.tsv: No space left on device; not saved so far: {'age': 42}") == 2
+    )
 
 
 def test_a_subject_may_leave_when_what_was_told_cannot_be_saved(

@@ -67,6 +67,12 @@ def test_a_subject_may_be_called_na_and_a_picture_may_not(tmp_path: Path) -> Non
     assert trials["subject"].tolist() == ["NA", "NA", "b"]
 
 
+def test_a_table_with_semicolons_and_decimal_commas_is_told_apart(tmp_path: Path) -> None:
+    path = written(tmp_path, OURS.replace(",", ";").replace(".5", ",5"))
+    with pytest.raises(UserError, match="semicolons stand between its columns"):
+        read_trials(path)
+
+
 def test_rows_are_counted_as_an_editor_counts_lines(tmp_path: Path) -> None:
     notes: list[str] = []
     path = written(tmp_path, OURS.replace("a,y", "\n\na,y") + "\n")
