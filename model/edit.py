@@ -98,7 +98,7 @@ def main(settings: Settings) -> None:
     if left_out:
         done = f"; the others are in {out}" if rows else ""
         raise UserError(f"left out {len(left_out)} of {len(sources)} pictures: {shell.listed(left_out)}{done}.")
-    print("Next: python -m model.traverse shows what else the model knows of faces.")
+    print(f"Next: python -m model.traverse{shell.flags(settings, 'run')} shows what else the model knows of faces.")
 
 
 class CannotEdit(Exception):

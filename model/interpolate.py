@@ -69,7 +69,7 @@ def main(settings: Settings) -> None:
     title = "" if settings.smile is None else f"smile {pictures.degree(settings.smile)}"
     sheet = pictures.strip(rows, shares, title)
     print(f"wrote {pictures.save(sheet, settings.out or model.results / 'views' / 'interpolation.png')}")
-    print("Next: python -m model.traverse shows what each latent dimension does.")
+    print(f"Next: python -m model.traverse{shell.flags(settings, 'run')} shows what each latent dimension does.")
 
 
 def check(settings: Settings) -> None:

@@ -61,7 +61,7 @@ def main(settings: Settings) -> None:
     )
     print(f"wrote {pictures.save(sheet, settings.out or model.results / 'views' / 'reconstructions.png')}")
     tell_left_out(left_out)
-    print("Next: python -m model.traverse shows what each latent dimension does.")
+    print(f"Next: python -m model.traverse{shell.flags(settings, 'run')} shows what each latent dimension does.")
 
 
 def check_picture_name(out: Path | None) -> None:

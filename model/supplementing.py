@@ -190,7 +190,9 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
         if not (out / State.FILE).exists():
             copy_model(model.folder, out)
         return model, out, held
-    if out.exists() and not (settings.force and ours):
+    if out.exists() and not ours:
+        raise UserError(f"{out}: exists and is no run of model.{name}; --out names another folder.")
+    if out.exists() and not settings.force:
         raise UserError(f"{out}: exists; --out names another folder; --resume goes on with it, --force replaces it.")
     about = asdict(settings) | {"run": str(model.folder), "model": model.hash, "faces": faces}
     if name in model.config:

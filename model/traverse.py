@@ -95,7 +95,8 @@ def main(settings: Settings) -> None:
         print(f"note: {model.config['data']} is not here; --data draws the faces of another set in the latent space.")
     else:
         print(f"wrote {save_figure(model, settings.data, out / 'latent.png')}")
-    print("Next: python -m model.interpolate --identities 0 1 goes from one face to another.")
+    run = shell.flags(settings, "run")
+    print(f"Next: python -m model.interpolate --identities 0 1{run} goes from one face to another.")
 
 
 def axes(model: "SmileModel", pca: bool) -> list[Axis]:

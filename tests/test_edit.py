@@ -251,7 +251,7 @@ def test_dlib_finds_no_face_where_there_is_none() -> None:
     [
         ({}, "either --smile"),
         ({"smile": (1.0,), "shift": (1.0,)}, "either --smile"),
-        ({"smile": (float("nan"),)}, "finite"),
+        ({"smile": (float("nan"),)}, "expected numbers from -100 to 100"),
         ({"smile": (1.0,), "face": 0}, "counted from 1"),
     ],
 )

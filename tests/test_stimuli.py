@@ -121,7 +121,7 @@ def test_the_licence_is_that_of_the_pictures_the_model_learned_from() -> None:
         ({"seed": -1}, "--seed -1"),
         ({"smiles": ()}, "--smiles"),
         ({"smiles": (0.5, 0.5)}, "each once"),
-        ({"smiles": (float("nan"),)}, "finite"),
+        ({"smiles": (float("nan"),)}, "expected numbers from -100 to 100"),
         ({"screening": True}, r"python -m model\.evaluate --run runs/tiny.* --no-screening goes without"),
         ({"run": Path("runs/none")}, r"python -m model\.train"),
     ],

@@ -537,7 +537,7 @@ def test_a_shift_by_the_degrees_between_two_is_the_edit_from_one_to_the_other(ru
 def test_degrees_that_round_alike_do_not_share_a_file(run: Path, tmp_path: Path) -> None:
     sample.main(sample.Settings(smile=(0.121, 0.123), count=1, run=run, out=tmp_path, separate=True))
     assert len(pd.read_csv(tmp_path / "manifest.csv")["file"].unique()) == 2
-    with pytest.raises(UserError, match="finite"):
+    with pytest.raises(UserError, match="expected numbers from -100 to 100"):
         sample.main(sample.Settings(smile=(float("nan"),), run=run, out=tmp_path))
 
 
