@@ -480,10 +480,13 @@ def test_who_presses_no_key_in_the_self_test_may_skip_that_part_and_who_closes_i
 
 
 def test_the_verdict_of_the_self_test_is_told_even_where_no_file_can_be_written(desktop: Desktop, folder: Path) -> None:
-    (folder / "taken").write_text("a file, no folder")
+    (folder / "taken").mkdir()
+    (folder / "taken" / "sourcedata").write_text("a file, no folder")
     short = "import runpy\nfrom annotator import timing\ntiming.FLIPS_S, timing.PATIENCE_S = 0.5, 0.5\n"
     code = short + "runpy.run_module('annotator', run_name='__main__')"
     assert "Display: " in finish(desktop.start(folder, "--timing", "--sessions", "taken", code=code))
+    program = desktop.start(folder, "--timing", "--sessions", "taken/sourcedata", code=code)
+    assert "sourcedata: a file, expected a folder." in finish(program)  # before anything is measured
 
 
 def test_where_flips_wait_for_the_display_its_refresh_is_measured_and_faces_fall_in_step(
