@@ -41,9 +41,9 @@ def run(main: Callable[[Any], object], settings_type: Any) -> None:
         command = Path(sys.argv[0]).name
     else:
         command = "python -m " + __main__.__spec__.name.removesuffix(".__main__")
-    # what is told is seen at once, in a log file too, and a name that the terminal cannot write is no crash
     if sys.stdout is None:  # closed, or a program without a console
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")
+    # what is told is seen at once, in a log file too, and a name that the terminal cannot write is no crash
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     try:
         import tyro

@@ -72,9 +72,11 @@ class Screen:
             # before pygame loads its icon, in which Ctrl-C would be lost
             self._handlers = {sign: signal.signal(sign, _close_window) for sign in (signal.SIGTERM, signal.SIGINT)}
             self._surface = self._open()
+        except UserError:
+            self._close()
+            raise
         except pygame.error as error:
-            self._restore_handlers()
-            pygame.display.quit()
+            self._close()
             raise UserError(f"no window can be opened here ({error}); it needs a graphical desktop.") from None
         pygame.display.set_caption("Smiley or not smiley")
         pygame.mouse.set_visible(False)
@@ -90,12 +92,12 @@ class Screen:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._restore_handlers()
-        pygame.display.quit()
+        self._close()
 
-    def _restore_handlers(self) -> None:
+    def _close(self) -> None:
         for sign, handler in self._handlers.items():
             signal.signal(sign, handler)
+        pygame.display.quit()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -141,12 +143,12 @@ class Screen:
         Returns the time of the refresh nearest to `due_s`, which is the next one unless frames were dropped on the way
         here; `due_s` where flips do not wait.
         """
+        if not self.vsync:
+            return due_s
         next_s = due_s
-        while self.vsync and clock() < due_s - 1.5 * self.refresh_s:
+        while clock() < due_s - 1.5 * self.refresh_s:
             pygame.display.flip()
             next_s = clock() + self.refresh_s
-        if next_s == due_s:
-            return due_s
         # the next one lies within half a refresh of due_s, and a little beyond where the display is not quite regular
         return next_s - max(0, math.floor((next_s - due_s) / self.refresh_s + 0.25)) * self.refresh_s
 

@@ -171,7 +171,7 @@ def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFr
         subject = trials["subject"].astype(str)
         for name in settings.exclude:
             if not (subject == name).any():
-                known = ", ".join(sorted(set(subject))[:10])
+                known = shell.listed(sorted(set(subject)))
                 raise UserError(f"--exclude {name}: no such subject in {source}, expected one of {known}.")
         trials = trials[~subject.isin(settings.exclude)].reset_index(drop=True)
         if trials.empty:

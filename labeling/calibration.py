@@ -66,11 +66,14 @@ def calibrate(assessment: Assessment, metadata: pd.DataFrame, method: str, simul
     if _numbers(faces[ASKED]).nunique() < 2:
         return "No calibration: it takes votes on faces of two asked degrees."
     cells = cells_of(assessment, faces)
+    too_few = "No calibration: it takes three identities at each asked degree to tell how sure it is; here are fewer."
+    identities = (cells.votes.sum(0) > 0).sum(0)  # (K,)
+    if not len(identities) or identities.min() < FEWEST_IDENTITIES:
+        return too_few
     link = assessment.terms.link
     mean, (draws, counts) = perceived(cells, link), bootstrap(cells, link)
-    identities = (cells.votes.sum(0) > 0).sum(0)  # (K,)
-    if len(draws) < DRAWS or identities.min() < FEWEST_IDENTITIES:
-        return "No calibration: it takes three identities at each asked degree to tell how sure it is; here are fewer."
+    if len(draws) < DRAWS:
+        return too_few
     precision = 1 / (draws.var(0) + 1e-6)
     monotone = isotonic_regression(mean, weights=precision).x
     low, high = _ends(np.array([isotonic_regression(draw, weights=precision).x for draw in draws]))

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from data import open_set
+from data import ImageSet, open_set
 from model import opening, outcome, runs
 from model.devices import autocast, best_device
 from model.faces import Faces, evenly, load_faces, resident
@@ -172,7 +172,6 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
     out = settings.out or home / f"{model.folder.name}-{name}"
     kind.check(settings, model)
     images = open_set(model.config["data"])  # before anything is written
-    faces = opening.pictures_of(images.pictures(model.size)[1])
     config = runs.read_config(out) if (out / "config.json").exists() else {}
     ours = config.get("command") == name and out.resolve() != model.folder.resolve()
     if settings.resume:
@@ -182,7 +181,7 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
         began = config[name]
         if began["model"] != model.hash:
             raise UserError(f"{out}: began with another model than {model.folder}, as {began['run']} was then.")
-        if began.get("faces") != faces:
+        if began.get("faces") != pictures_of(images, model):
             raise UserError(f"{out}: began with other pictures than {images.folder} has now; they cannot change.")
         known = {one.name for one in fields(settings)} - opening.OF_THE_CALL
         held = replace(settings, **{name: value for name, value in began.items() if name in known})
@@ -194,7 +193,7 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
         raise UserError(f"{out}: exists and is no run of model.{name}; --out names another folder.")
     if out.exists() and not settings.force:
         raise UserError(f"{out}: exists; --out names another folder; --resume goes on with it, --force replaces it.")
-    about = asdict(settings) | {"run": str(model.folder), "model": model.hash, "faces": faces}
+    about = asdict(settings) | {"run": str(model.folder), "model": model.hash, "faces": pictures_of(images, model)}
     if name in model.config:
         about["before"] = model.config[name]
     if out.exists():
@@ -202,6 +201,11 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
     runs.write_config(out, model.config | {"finished": False, "run": str(out), "command": name, name: about})
     copy_model(model.folder, out)
     return model, out, settings
+
+
+def pictures_of(images: ImageSet, model: SmileModel) -> str:
+    """Another where pictures came or went; decodes them where that was not done yet."""
+    return opening.pictures_of(images.pictures(model.size)[1])
 
 
 def copy_model(folder: Path, out: Path) -> None:

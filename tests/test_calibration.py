@@ -196,6 +196,13 @@ def test_one_or_two_persons_at_all_degrees_are_no_calibration_either(persons: in
     assert isinstance(said, str) and "three identities" in said
 
 
+def test_faces_of_unknown_identities_are_no_calibration() -> None:
+    table = faces()
+    assessment = labeling.assess(answers(standardised(table), 3, seed=0))
+    said = calibrate(assessment, table.assign(identity=np.nan), "evidence", True)
+    assert isinstance(said, str) and "three identities" in said
+
+
 def test_a_slope_at_a_point_that_nobody_saw_is_not_told() -> None:
     seen, unseen = (replace(CALIBRATION, pse=(pse, pse - 0.1, pse + 0.1)) for pse in (0.0, -9.0))
     assert "one unit of asked degree adds" in " ".join(findings(seen))
