@@ -61,16 +61,17 @@ class Screen:
         self.monitor_width = 0
         """In pixels, those of `size`: of the whole monitor, also where the window is smaller."""
         self._handlers: dict[signal.Signals, Any] = {}
+        self._told_to_end = False
         self._sdl: Sdl | None = None
         self._stamp_ms: int | None = None
 
     def __enter__(self) -> Self:
+        # first, for Ctrl-C is lost where it meets pygame at loading its icon
+        self._handlers = {sign: signal.signal(sign, self._end) for sign in (signal.SIGTERM, signal.SIGINT)}
         try:
             pygame.display.init()
             if pygame.display.get_driver() in INVISIBLE:
                 raise pygame.error("no display found")
-            # before pygame loads its icon, in which Ctrl-C would be lost
-            self._handlers = {sign: signal.signal(sign, _close_window) for sign in (signal.SIGTERM, signal.SIGINT)}
             self._surface = self._open()
         except UserError:
             self._close()
@@ -93,6 +94,12 @@ class Screen:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._close()
+
+    def _end(self, *_: object) -> None:
+        """SIGINT or SIGTERM came: noted, for an event may be lost while the window opens, and told to who waits."""
+        self._told_to_end = True
+        with suppress(pygame.error):
+            pygame.event.post(pygame.Event(pygame.QUIT))
 
     def _close(self) -> None:
         for sign, handler in self._handlers.items():
@@ -178,7 +185,7 @@ class Screen:
                 time_s, source = key_time(received_s, self._stamp_ms)
                 self._stamp_ms = None
                 return Press(key_name(event.key), time_s, source, event.type == pygame.KEYDOWN)
-            if event.type == pygame.QUIT:
+            if event.type == pygame.QUIT or self._told_to_end:
                 raise WindowClosed
             if event.type == pygame.WINDOWEXPOSED:
                 pygame.display.flip()
@@ -247,7 +254,3 @@ def key_name(code: int) -> str:
         return "return"
     name = pygame.key.name(code) or pygame.key.name(code, use_compat=False).lower()  # the second knows ö and é
     return name[1] if len(name) == 3 and name[0] == "[" else name  # pygame calls the keypad's digits [0] to [9]
-
-
-def _close_window(*_: object) -> None:
-    pygame.event.post(pygame.Event(pygame.QUIT))

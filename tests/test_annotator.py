@@ -479,6 +479,27 @@ def test_who_presses_no_key_in_the_self_test_may_skip_that_part_and_who_closes_i
     assert len(list((folder / "sessions").glob("sourcedata/timing_*"))) == (0 if close else 2)
 
 
+def test_ctrl_c_while_the_window_opens_is_not_lost(desktop: Desktop, folder: Path) -> None:
+    code = """
+import os, runpy, signal
+import pygame
+
+opens = pygame.display.set_mode
+
+def interrupted(*args, **options):
+    os.kill(os.getpid(), signal.SIGINT)
+    surface = opens(*args, **options)
+    pygame.event.clear()
+    return surface
+
+pygame.display.set_mode = interrupted
+runpy.run_module("annotator", run_name="__main__")
+"""
+    program = desktop.start(folder, *QUICK, code=code)
+    assert "The window was closed." in finish(program)
+    assert program.returncode == 0 and not rows(folder)
+
+
 def test_the_verdict_of_the_self_test_is_told_even_where_no_file_can_be_written(desktop: Desktop, folder: Path) -> None:
     (folder / "taken").mkdir()
     (folder / "taken" / "sourcedata").write_text("a file, no folder")
