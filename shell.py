@@ -130,6 +130,32 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
+@contextmanager
+def locked(path: Path, refusal: str | None = None) -> Iterator[None]:
+    """Hold the lock file `path`. Where another process holds it, raise UserError(refusal), or wait if that is None.
+
+    The system releases the lock when the process ends, however it ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                file.seek(0)
+                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if refusal is None else msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX if refusal is None else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            raise UserError(refusal or f"{path}: another process holds this lock.") from None
+        except OSError as error:  # a file system without locks does not say of which file it speaks
+            error.filename = str(path)
+            raise
+        yield
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename or a new file in `folder` outlast a power cut (a no-op where folders cannot be opened)."""
     if os.name == "posix":

@@ -3,6 +3,7 @@
 import math
 import shutil
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,19 +21,24 @@ MIN_LABELLED = 30  # fewer teach no smile reader
 OF_THE_CALL = {"run", "out", "resume", "force"}  # settings that are not the run's
 
 
-def open_run(settings: Settings) -> tuple[Path, Settings]:
-    """The folder of the run, made, emptied or found again, and the settings that hold for it."""
+def open_run(settings: Settings, stack: ExitStack) -> tuple[Path, Settings]:
+    """The folder of the run, made, emptied or found again, and the settings that hold for it.
+
+    The folder is this training's alone until `stack` is closed.
+    """
     run = settings.run or runs.RUNS / settings.kind
     exists = is_run(run)
     if settings.resume:
         if not exists:
             raise UserError(f"{run}: no run to resume here (no config.json).")
+        stack.enter_context(runs.alone(run))
         return run, resumed(settings, run)
     check(settings)
-    if not exists and run.exists() and (not run.is_dir() or any(run.iterdir())):
+    if not exists and not runs.is_free(run):
         raise UserError(f"{run}: exists and is no run; --run names another folder.")
     if exists and not settings.force:
         raise UserError(f"{run}: exists; --resume goes on with it, --force replaces it, --run names another folder.")
+    stack.enter_context(runs.alone(run))
     if exists:
         clear(run)
     settings = replace(settings, run=run)
@@ -46,11 +52,14 @@ def is_run(folder: Path) -> bool:
 
 
 def clear(run: Path) -> None:
-    """Remove all of a run but its config.json, which the new run replaces: killed half-way, it is still a run."""
+    """Remove all of a run but its config.json, which the new run replaces: killed half-way, it is still a run.
+
+    The caller holds its folder.
+    """
     for part in run.iterdir():
         if part.is_dir():
             shutil.rmtree(part)
-        elif part.name != "config.json":
+        elif part.name not in ("config.json", runs.LOCK):
             part.unlink()
 
 

@@ -7,13 +7,14 @@ runs/<name>/config.json          the settings that made it, what it was trained 
             reader.safetensors   the smile reader, and degrees.csv what it reads in all faces
             metrics.csv, *.png, *.gif
             state.pt             for --resume only
+            .lock                held by the training that writes here
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,7 +34,7 @@ from model.flow import Flow, Velocity
 from model.focus import focused
 from model.latent import Latent
 from model.way import BEYOND, STRAIGHT, degree, place
-from shell import UserError, typed, whole_file, write_text
+from shell import UserError, locked, typed, whole_file, write_text
 
 RUNS = Path("runs")
 PRETRAINED = Path(__file__).resolve().parent / "pretrained"
@@ -43,6 +44,7 @@ FEW = 8  # of these, fewer are drawn without company
 PEOPLE = 100_000  # of a seed
 SUPPLEMENTS = ("prior", "detail")  # NAME.safetensors, by model.NAME
 DEMO = "demo"  # never taken by default
+LOCK = ".lock"
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -389,6 +391,24 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def write_config(folder: Path, config: dict[str, Any]) -> None:
     write_text(folder / "config.json", json.dumps(config, indent=2, default=str) + "\n")
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a run's folder, made where there is none, while a training writes there.
+
+    Raises
+    ------
+    UserError
+        Another training does.
+    """
+    with locked(folder / LOCK, f"{folder}: another training writes here at this moment."):
+        yield
+
+
+def is_free(folder: Path) -> bool:
+    """Whether `folder` is empty or not there yet."""
+    return not folder.exists() or (folder.is_dir() and all(part.name == LOCK for part in folder.iterdir()))
 
 
 def save_model(folder: Path, network: CVAE, latent: Latent) -> None:

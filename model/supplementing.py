@@ -6,6 +6,7 @@ The run that results is a copy of the model's, with what was learned in it and t
 import math
 import shutil
 from abc import ABC, abstractmethod
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -125,8 +126,15 @@ def learn(settings: Settings, kind: type[Lesson]) -> Path:
     KeyboardInterrupt
         Ctrl-C or SIGTERM came; the run is saved.
     """
+    with ExitStack() as stack:
+        model, out, settings = begin(settings, kind, stack)
+        go_on(model, out, settings, kind)
+        return out
+
+
+def go_on(model: SmileModel, out: Path, settings: Settings, kind: type[Lesson]) -> None:
+    """From the last checkpoint, or from the first step, to the end."""
     device = best_device()
-    model, out, settings = begin(settings, kind, device)
     began = opening.settings_of(model.config)
     faces = load_faces(replace(began, kind="vae", hold=()), out)  # pictures alone: no degrees, no attributes
     faces = resident(faces, device)
@@ -161,13 +169,15 @@ def learn(settings: Settings, kind: type[Lesson]) -> Path:
         )
         raise KeyboardInterrupt
     finish(out, state, lesson)
-    return out
 
 
-def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple[SmileModel, Path, Settings]:
-    """The model, the folder of the run that results, made or found again, and the settings that hold for it."""
+def begin(settings: Settings, kind: type[Lesson], stack: ExitStack) -> tuple[SmileModel, Path, Settings]:
+    """The model, the folder of the run that results, made or found again, and the settings that hold for it.
+
+    The folder is this training's alone until `stack` is closed.
+    """
     name = kind.NAME
-    model = runs.load(settings.run, device)
+    model = runs.load(settings.run, best_device())
     home = runs.RUNS if model.shipped else model.folder.parent
     out = settings.out or home / f"{model.folder.name}-{name}"
     kind.check(settings, model)
@@ -186,18 +196,20 @@ def begin(settings: Settings, kind: type[Lesson], device: torch.device) -> tuple
         known = {one.name for one in fields(settings)} - opening.OF_THE_CALL
         held = replace(settings, **{name: value for name, value in began.items() if name in known})
         opening.refuse_changes(settings, held, out)
+        stack.enter_context(runs.alone(out))
         if not (out / State.FILE).exists():
             copy_model(model.folder, out)
         return model, out, held
-    if out.exists() and not ours:
+    if not ours and not runs.is_free(out):
         raise UserError(f"{out}: exists and is no run of model.{name}; --out names another folder.")
-    if out.exists() and not settings.force:
+    if ours and not settings.force:
         raise UserError(f"{out}: exists; --out names another folder; --resume goes on with it, --force replaces it.")
     about = asdict(settings) | {"run": str(model.folder), "model": model.hash, "faces": pictures_of(images, model)}
     if name in model.config:
         about["before"] = model.config[name]
-    if out.exists():
-        shutil.rmtree(out)
+    stack.enter_context(runs.alone(out))
+    if ours:
+        opening.clear(out)
     runs.write_config(out, model.config | {"finished": False, "run": str(out), "command": name, name: about})
     copy_model(model.folder, out)
     return model, out, settings

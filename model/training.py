@@ -4,7 +4,7 @@ import math
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,7 +40,14 @@ def train(settings: Settings) -> Path:
         Ctrl-C or SIGTERM came; the run is saved.
     """
     distributed.join()
-    run, settings, faces = begin(settings)
+    with ExitStack() as stack:
+        run, settings, faces = begin(settings, stack)
+        go_on(run, settings, faces)
+        return run
+
+
+def go_on(run: Path, settings: Settings, faces: Faces) -> None:
+    """From the last checkpoint, or from the first step, to the end."""
     device = best_device()
     faces = resident(faces, device)
     state = new_state(settings, device)
@@ -83,17 +90,16 @@ def train(settings: Settings) -> Path:
         print(f"stopped at step {state.step:,}; python -m model.train --run {typed(run)} --resume goes on")
         raise KeyboardInterrupt
     if not distributed.leads():
-        return run
+        return
     if state.step < settings.steps:
         print(f"ended at step {state.step:,}: no lower validation loss in {settings.patience} validations")
     state.averaged.load_state_dict(state.best)
     finish(run, state, faces, shown, device)
-    return run
 
 
-def begin(settings: Settings) -> tuple[Path, Settings, Faces]:
-    """The run's folder, the settings that hold for it, and its faces."""
-    run, settings = distributed.from_leader(lambda: open_run(settings))
+def begin(settings: Settings, stack: ExitStack) -> tuple[Path, Settings, Faces]:
+    """The run's folder, held until `stack` is closed, the settings that hold for it, and its faces."""
+    run, settings = distributed.from_leader(lambda: open_run(settings, stack))
     with distributed.leader_first():  # what is slow to make, it keeps in files
         faces = load_faces(settings, run)
         keep_to_pictures(run, faces.names)

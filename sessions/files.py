@@ -5,9 +5,6 @@ import hashlib
 import json
 import os
 import re
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,26 +127,3 @@ def _read_sidecar(path: Path) -> dict[str, Any]:
         if not isinstance(value, kind):
             raise UserError(f"{path}: {key} is {value!r}, expected a {kind.__name__}.")
     return sidecar
-
-
-@contextmanager
-def locked(path: Path, refusal: str | None = None) -> Iterator[None]:
-    """Hold the lock file `path`. Where another process holds it, raise UserError(refusal), or wait if that is None.
-
-    The system releases the lock when the process ends, however it ends.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        try:
-            if sys.platform == "win32":
-                import msvcrt
-
-                file.seek(0)
-                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if refusal is None else msvcrt.LK_NBLCK, 1)
-            else:
-                import fcntl
-
-                fcntl.flock(file, fcntl.LOCK_EX if refusal is None else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            raise UserError(refusal or f"{path}: another process holds this lock.") from None
-        yield

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sessions import files, schema
-from shell import UserError, write_text
+from shell import UserError, locked, write_text
 
 COLUMNS: dict[str, dict[str, Any]] = {
     "age": {"Description": "Age in years.", "Units": "year"},
@@ -51,7 +51,7 @@ def describe(folder: str | os.PathLike[str], subject: str, answers: Mapping[str,
     """Fill in `answers` (of `COLUMNS`; None is n/a) in the row of `subject`, and describe their columns."""
     folder = Path(folder)
     path = folder / "participants.tsv"
-    with files.locked(folder / ".lock"):
+    with locked(folder / ".lock"):
         header, rows = _table(path)
         sidecar = path.with_suffix(".json")
         known = files.read_json(sidecar) if sidecar.exists() else {}

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sessions import files, participants, schema
-from shell import UserError, write_text
+from shell import UserError, locked, write_text
 
 Value = str | float | bool | None
 
@@ -65,9 +65,9 @@ class RunWriter:
         files.check_subject(self.folder, self.subject)
         home = self.folder / f"sub-{self.subject}"
         with ExitStack() as undo:
-            with files.locked(self.folder / ".lock"):  # without it, `forget` may remove the folder that we wait in
+            with locked(self.folder / ".lock"):  # without it, `forget` may remove the folder that we wait in
                 undo.enter_context(
-                    files.locked(home / ".lock", f"subject {self.subject!r} is being recorded by another process.")
+                    locked(home / ".lock", f"subject {self.subject!r} is being recorded by another process.")
                 )
                 _describe_dataset(self.folder, self.subject)
             self.number = 1 + max((_run_number(path) for path in (home / "beh").glob("*_run-*")), default=0)
@@ -154,7 +154,7 @@ def forget(folder: Path, subject: str) -> None:
         (home / "beh").rmdir()
     except OSError:  # there are other runs
         return
-    with suppress(OSError, UserError), files.locked(folder / ".lock"):  # a tidy dataset is no reason to fail
+    with suppress(OSError, UserError), locked(folder / ".lock"):  # a tidy dataset is no reason to fail
         if not participants.read(folder, subject).keys() - {"participant_id"}:
             (home / ".lock").unlink(missing_ok=True)  # Windows removes no open file
             home.rmdir()

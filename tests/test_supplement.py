@@ -95,6 +95,17 @@ def test_a_folder_is_replaced_only_by_force_and_only_if_it_is_ours(
     assert (tmp_path / "mine" / "notes.txt").exists()
 
 
+def test_two_trainings_do_not_share_a_folder(lesson: type[Lesson], tiny: supplement.Settings) -> None:
+    assert tiny.out is not None
+    with runs.alone(tiny.out), pytest.raises(UserError, match="another training writes here"):
+        learn(tiny, lesson)
+    learn(tiny, lesson)
+    for change in ({"resume": True}, {"force": True}):
+        with runs.alone(tiny.out), pytest.raises(UserError, match="another training writes here"):
+            learn(replace(tiny, **change), lesson)  # type: ignore[arg-type]
+    assert model.load(tiny.out)
+
+
 def test_the_model_that_it_goes_on_with_is_never_replaced(
     lesson: type[Lesson], tiny: supplement.Settings, tmp_path: Path
 ) -> None:

@@ -93,6 +93,7 @@ def test_a_run_holds_what_it_should(run: Path) -> None:
         "model.safetensors",
         "metrics.csv",
         "state.pt",
+        ".lock",
         "degrees.csv",
         "reader.safetensors",
         "frames",
@@ -224,6 +225,22 @@ def test_an_existing_run_is_refused_and_left_alone(run: Path) -> None:
 def test_weights_are_for_all_who_may_read_the_run(run: Path) -> None:
     for name in ("model.safetensors", "reader.safetensors", "state.pt"):
         assert (run / name).stat().st_mode == (run / "metrics.csv").stat().st_mode
+
+
+@pytest.mark.parametrize("change", [{"resume": True}, {"force": True}], ids=["resume", "force"])
+def test_two_trainings_do_not_share_a_run(run: Path, change: dict[str, bool]) -> None:
+    before = (run / "state.pt").read_bytes()
+    with runs.alone(run), pytest.raises(UserError, match="another training writes here"):
+        train(replace(TINY, run=run, **change))  # type: ignore[arg-type]
+    assert (run / "state.pt").read_bytes() == before
+    train(replace(TINY, run=run, resume=True))  # and the next one may
+
+
+def test_of_two_trainings_begun_at_once_one_is_refused() -> None:
+    folder = Path("runs/twice")
+    with runs.alone(folder), pytest.raises(UserError, match="another training writes here"):
+        train(replace(TINY, run=folder))
+    train(replace(TINY, run=folder))  # a folder that holds nothing but the lock is free
 
 
 def test_a_folder_that_is_no_run_is_never_emptied() -> None:
