@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 from shell import UserError
 
@@ -74,12 +75,25 @@ def _zip_members(source: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _tar_members(source: Path) -> Iterator[tuple[str, bytes]]:
-    with tarfile.open(source) as archive:
+    with tarfile.open(source, tarinfo=_Header) as archive:
         for info in archive:
             file = archive.extractfile(info) if info.isfile() else None
             if file is not None:
                 _check_size(source, info.name, info.size)
                 yield info.name, file.read()
+
+
+class _Header(tarfile.TarInfo):
+    """A member's header; one that is damaged is an error, where tarfile takes it for the end and says nothing."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if not any(buf):  # the end
+                raise
+            raise tarfile.ReadError(f"damaged header: {error}") from error
 
 
 def _check_size(source: Path, name: str, size: int) -> None:

@@ -137,6 +137,18 @@ def test_a_wrong_source_is_one_sentence(content: bytes | None, complaint: str) -
         main(Utkface("x.tar"))
 
 
+@pytest.mark.parametrize("cut", [False, True], ids=["damaged", "cut"])
+def test_a_damaged_header_is_not_the_end_of_an_archive(cut: bool) -> None:
+    make_tar(Path("bad.tar"), NAMES)
+    with tarfile.open("bad.tar") as archive:
+        at = archive.getmembers()[1].offset
+    content = bytearray(Path("bad.tar").read_bytes())
+    content[at + 100 : None if cut else at + 110] = b"x" * 10
+    Path("bad.tar").write_bytes(content)
+    with pytest.raises(UserError, match="the archive is damaged"):
+        main(Utkface("bad.tar"))
+
+
 def test_a_damaged_archive_leaves_the_old_set_alone() -> None:
     main(Utkface(source("tar")))
     whole = Path(source("tar.gz")).read_bytes()
