@@ -176,7 +176,7 @@ def calibration_of(folder: str | os.PathLike[str], model: str) -> Calibration:
     if calibration.model != model:
         raise UserError(
             f"{Path(folder) / FILE}: calibrates the model {calibration.model}, not {model}; "
-            "every model needs answers to its own faces."
+            "every model needs answers to its own faces; --run says which one draws."
         )
     return calibration
 
