@@ -27,7 +27,7 @@ def decode(path: Path, size: int | None = None, behind: int = 255) -> Image.Imag
     Raises
     ------
     BadPicture
-        The file is empty, cut short, no picture, or larger than `MAX_PIXELS`.
+        The file is empty, cut short, no picture, larger than `MAX_PIXELS`, or its pixels are fractions (float TIFF).
     """
     try:
         if path.stat().st_size == 0:
@@ -50,6 +50,8 @@ def decode(path: Path, size: int | None = None, behind: int = 255) -> Image.Imag
 
 
 def _to_rgb(picture: Image.Image, behind: int) -> Image.Image:
+    if picture.mode == "F":
+        raise BadPicture("its pixels are fractions, whose range no format says; save it with whole numbers")
     if picture.mode.startswith("I;16") or picture.mode == "I":
         return picture.convert("I").point(lambda value: value / 257).convert("L").convert("RGB")
     if picture.has_transparency_data:

@@ -115,11 +115,16 @@ class Flow:
         self.to_face = torch.linspace(math.pi / 4, 0, TO_FACE + 1, device=latent.mean.device)
 
     @property
+    def width(self) -> int:
+        """Z + A, numbers that make a person."""
+        return self.dimensions + self.net.people.shape[1]
+
+    @property
     def smiles(self) -> tuple[float, float]:
         """Mean and standard deviation of the smile over people."""
         return self.net.centre[0].item(), self.net.scale[0].item()
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def people(self, noise: Tensor, truncation: float = 1.0) -> Tensor:
         """noise (N, Z) ~ N(0, 1) -> people (N, Z + A): half face and half noise, and what is known of each.
 
@@ -132,7 +137,7 @@ class Flow:
         y = truncation * self.net.standard(bank[chosen])
         return torch.cat([self._follow(truncation * noise, y, self.to_person), y], 1)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def draw(self, people: Tensor, smile: Tensor | float | None = None) -> Tensor:
         """People (N, Z + A) with a `smile` that the reader would see, a number or (N,), or their own -> z (N, Z)."""
         u, y = people[:, : self.dimensions], people[:, self.dimensions :]

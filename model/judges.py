@@ -89,16 +89,19 @@ class Judges:
             The image set had too few labels to learn that scale from.
         """
         self.needs_map()
+        needs_bytes(pictures)
         a, b = self.about["map"]
         mapped: Floats = (self.source.happiness(pictures) - a) / b
         return mapped
 
     def describe(self, pictures: Pictures) -> Floats:
         """Descriptors of the persons (N, D), unit length."""
+        needs_bytes(pictures)
         return self.source.describe(pictures)
 
     def attributes(self, pictures: Pictures) -> dict[str, Floats]:
         """What is known of `p(female)`, `age` in years and others, each (N,)."""
+        needs_bytes(pictures)
         return self.source.attributes(pictures)
 
     def needs_map(self) -> None:
@@ -108,6 +111,12 @@ class Judges:
                 f"{self.about['data']}: fewer than {FEWEST_LABELS} labels, so the judges cannot read smiles; "
                 "python -m labeling.build makes labels."
             )
+
+
+def needs_bytes(pictures: Pictures) -> None:
+    """Raise a ValueError unless these are pictures (N, S, S, 3) uint8, of at least one face."""
+    if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[3] != 3 or not len(pictures):
+        raise ValueError(f"expected pictures (N, S, S, 3) uint8; found {pictures.shape} of {pictures.dtype}.")
 
 
 class OwnNets:

@@ -40,6 +40,11 @@ class Latent:
         return len(self.mean)
 
     @property
+    def width(self) -> int:
+        """Z, numbers that make a person."""
+        return self.dimensions
+
+    @property
     def smiles(self) -> tuple[float, float]:
         """Mean and standard deviation of the smile's read-out over faces."""
         return self.offset[0].item(), (self.readout[0] @ self.factor).norm().item()

@@ -12,6 +12,8 @@ runs/<name>/config.json          the settings that made it, what it was trained 
 
 import hashlib
 import json
+import math
+import operator
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -45,8 +47,10 @@ PEOPLE = 100_000  # of a seed
 SUPPLEMENTS = ("prior", "detail")  # NAME.safetensors, by model.NAME
 DEMO = "demo"  # never taken by default
 LOCK = ".lock"
+SLIGHT = 0.01  # by which rounding and interpolation may leave [0, 1]
 
 Net = TypeVar("Net", bound=nn.Module)
+Degrees = float | Tensor | Sequence[float]  # one for all faces, or one for each
 
 
 class SmileModel:
@@ -117,17 +121,18 @@ class SmileModel:
         name = about.get("name", Path(self.config["data"]).name)
         return f"that of the pictures the model learned from ({name}): {about['licence']}"
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
-        """Pictures (N, 3, S, S) -> z (N, Z)."""
+        """Pictures (N, 3, S, S) -> z (N, Z). ValueError for what is no such pictures."""
+        self._needs_pictures(x)
         return torch.cat([self.network.encoder(some)[0] for some in x.split(256)])
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def decode(self, z: Tensor) -> Tensor:
         """z (N, Z) -> pictures (N, 3, S, S)."""
         return self._decode(z).clamp_(0, 1)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def picture(self, z: Tensor) -> Tensor:
         """New faces z (N, Z) -> pictures (N, 3, S, S): as `decode`, but with the detail of `model.diffusion`.
 
@@ -142,13 +147,13 @@ class SmileModel:
                 into += self.detail.draw(into, noise)
         return x.clamp_(0, 1)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def expressed(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """z (N, Z) of pictures x (N, 3, S, S), and what of them the model can express: fine detail is not raised."""
         z = self.encode(x)
         return z, self._decode(z, focus=0.0).clamp_(0, 1)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def cycle_distance(self, z: Tensor, x: Tensor) -> Tensor:
         """How far from z (N, Z) the encoder puts the pictures x (N, 3, S, S) that were drawn of it: (N,), whitened."""
         return (self.latent.whitened(self.encode(x)) - self.latent.whitened(z)).norm(dim=1)
@@ -161,32 +166,44 @@ class SmileModel:
     def people(self, which: int | Sequence[int], seed: int = 0, truncation: float = 1.0) -> Tensor:
         """People who do not exist, one a row: what `latents` makes faces of. The first `which`, or those numbers.
 
-        A `truncation` below 1 draws them nearer to the mean face: more typical, less diverse (Brock et al., 2019).
+        A `truncation` below 1 draws them nearer to the mean face: more typical, less diverse (Karras et al., 2019).
 
         Raises
         ------
         UserError
-            A seed has `PEOPLE`, and more are asked for.
+            A seed has `PEOPLE`, and more are asked for, or fewer than none; or a truncation that is no such number.
         """
-        count = which if isinstance(which, int) else max(which, default=-1) + 1
+        numbers = list(which) if isinstance(which, Sequence | np.ndarray) else range(operator.index(which))
+        if min(numbers, default=0) < 0 or (isinstance(numbers, range) and numbers.stop < 0):
+            raise UserError(f"people {which}: expected no negative number.")
+        if not 0 <= truncation < math.inf:
+            raise UserError(f"truncation {truncation}: expected 0 or more.")
+        count = max(numbers, default=-1) + 1
         if count > PEOPLE:
             raise UserError(f"{count:,} people of seed {seed}: a seed has {PEOPLE:,}; another seed has others.")
         drawn = np.random.default_rng(seed).standard_normal((count, self.dimensions), dtype=np.float32)
-        chosen = drawn if isinstance(which, int) else drawn[list(which)]
+        chosen = drawn if isinstance(numbers, range) else drawn[numbers]
         noise = torch.from_numpy(chosen).to(self.latent.mean.device)
         return self._in_parts(lambda some: self.space.people(some, truncation), noise)
 
-    def latents(self, people: Tensor, smile: float | Tensor | None = None, exaggerate: bool = False) -> Tensor:
+    def latents(self, people: Tensor, smile: Degrees | None = None, exaggerate: bool = False) -> Tensor:
         """z (N, Z) of N `people` at degree `smile`, a number or (N,); None: with the smile they happen to have.
 
         Beyond [-1, 1] the way that `model.way` makes for degrees levels off, for it leads out of the faces there; with
         `exaggerate` it goes straight on.
+
+        Raises
+        ------
+        ValueError
+            A degree is not finite, there are more or fewer of them than people, or `people` are not `self.people`'s.
         """
+        if people.shape[1:] != (self.space.width,):
+            wanted = f"(N, {self.space.width}), as SmileModel.people makes them"
+            raise ValueError(f"expected people {wanted}; found {tuple(people.shape)}.")
         if smile is None:
             return self._in_parts(self.space.draw, people)
         self._needs_condition("show a degree of smile")
-        smile = torch.as_tensor(smile, dtype=people.dtype, device=people.device).expand(len(people))
-        return self.placed(people, place(smile, self.drawn_way, None if exaggerate else BEYOND))
+        return self.placed(people, place(_each(smile, people), self.drawn_way, None if exaggerate else BEYOND))
 
     def placed(self, people: Tensor, at: Tensor) -> Tensor:
         """z (N, Z) of N `people` at places (N,) on the way; past its ends they go along the straight line."""
@@ -210,29 +227,27 @@ class SmileModel:
         """z (count, Z) of `people`, each with the degree of smile they happen to have."""
         return self.latents(self.people(count, seed, truncation))
 
-    def at(self, z: Tensor, smile: float | Tensor) -> Tensor:
+    def at(self, z: Tensor, smile: Degrees) -> Tensor:
         """Given faces z (N, Z) moved along the straight line to degree `smile`: everything else about them stays."""
         self._needs_condition("show a degree of smile")
-        smile = torch.as_tensor(smile, dtype=z.dtype, device=z.device)
-        return self.latent.at(z, place(smile, self.way))
+        return self.latent.at(z, place(_each(smile, z), self.way))
 
-    def turned(self, z: Tensor, smile: float | Tensor) -> Tensor:
+    def turned(self, z: Tensor, smile: Degrees) -> Tensor:
         """Given faces z (N, Z) with their smile set to `smile`; the degree that a face has leaves it as it is.
 
         As `at`, but that a face beyond [-1, 1] starts from where it is on the way that levels off.
         """
         self._needs_condition("change a smile")
-        smile = torch.as_tensor(smile, dtype=z.dtype, device=z.device)
-        return self.latent.move(z, place(smile, self.way) - place(self.read(z), self.way))
+        return self.latent.move(z, place(_each(smile, z), self.way) - place(self.read(z), self.way))
 
-    def shifted(self, z: Tensor, by: float | Tensor) -> Tensor:
+    def shifted(self, z: Tensor, by: Degrees) -> Tensor:
         """Given faces z (N, Z) with their smile `by` degrees stronger, a number or (N,); 0 leaves them as they are."""
         self._needs_condition("change a smile")
-        return self.turned(z, self.read(z) + by)
+        return self.turned(z, self.read(z) + _each(by, z))
 
     def sample(
         self,
-        smile: float | Tensor | None,
+        smile: Degrees | None,
         count: int = 64,
         seed: int = 0,
         *,
@@ -242,8 +257,8 @@ class SmileModel:
         """`count` new faces at degree `smile` (None: as they come) -> (count, 3, S, S); see `people` and `latents`."""
         return self.picture(self.latents(self.people(count, seed, truncation), smile, exaggerate))
 
-    @torch.inference_mode()
-    def edit(self, x: Tensor, *, smile: float | Tensor | None = None, shift: float | Tensor | None = None) -> Tensor:
+    @torch.no_grad()
+    def edit(self, x: Tensor, *, smile: Degrees | None = None, shift: Degrees | None = None) -> Tensor:
         """The faces x (N, 3, S, S) with their smile set to `smile` (as `turned` does) or changed by `shift`.
 
         x + (decode(z') - decode(z)): what the model cannot express stays as it is, and a change of 0 returns x exactly.
@@ -251,7 +266,7 @@ class SmileModel:
         Raises
         ------
         ValueError
-            Not exactly one of `smile` and `shift` is given.
+            Not exactly one of `smile` and `shift` is given, or x is no such pictures.
         """
         if (smile is None) == (shift is None):
             raise ValueError("give exactly one of smile and shift")
@@ -269,11 +284,28 @@ class SmileModel:
             into.copy_(focused(drawn, focus))
         return x
 
+    def _needs_pictures(self, x: Tensor) -> None:
+        wanted = f"(N, 3, {self.size}, {self.size}) float in [0, 1], as model.pictures.to_tensor makes them of uint8"
+        if not isinstance(x, Tensor):
+            raise ValueError(f"expected pictures {wanted}; found a {type(x).__name__}.")
+        if x.shape[1:] != (3, self.size, self.size) or not x.is_floating_point():
+            raise ValueError(f"expected pictures {wanted}; found {tuple(x.shape)} of {x.dtype}.")
+        if len(x) and not (x.min() >= -SLIGHT and x.max() <= 1 + SLIGHT):
+            raise ValueError(f"expected pictures {wanted}; found {x.min().item():g} to {x.max().item():g}.")
+
     def _needs_condition(self, wish: str) -> None:
         if self.kind != "cvae":
             raise UserError(
                 f"{self.folder}: is a run of kind {self.kind}, which cannot {wish}; --kind cvae trains one that can."
             )
+
+
+def _each(smile: Degrees, rows: Tensor) -> Tensor:
+    """A degree for each of N rows: (N,), of one number for all or one for each. ValueError for anything else."""
+    smile = torch.as_tensor(smile, dtype=rows.dtype, device=rows.device)
+    if smile.shape not in ((), (len(rows),)) or not smile.isfinite().all():
+        raise ValueError(f"expected a finite degree, or {len(rows)} of them; found {smile.tolist()}.")
+    return smile.expand(len(rows))
 
 
 def digest(text: str) -> str:
@@ -297,6 +329,7 @@ def load(run: str | os.PathLike[str] | None = None, device: str | torch.device =
     UserError
         There is no such run, it is not finished, or its files do not fit each other.
     """
+    device = torch.device(device)
     folder = newest() if run is None else Path(run)
     config = read_config(folder)
     if not config.get("finished"):
@@ -380,7 +413,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     try:
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{folder}: no run here (no config.json); python -m model.train makes one.") from None
     except ValueError as error:
         raise UserError(f"{path}: not JSON ({error}).") from error

@@ -158,7 +158,7 @@ def save_figure(model: "SmileModel", data: Path | None, path: Path) -> Path:
     from model.reconstruct import validation_faces
 
     x, _ = validation_faces(model, data, FACES)
-    with torch.inference_mode():
+    with torch.no_grad():
         parts = [model.network.posterior(some) for some in x.split(256)]
     mu, variance = (torch.cat(column) for column in zip(*parts, strict=True))
     course = model.folder / "latent_activity.csv"

@@ -56,6 +56,14 @@ def opened(path: Path) -> Image.Image:
 
 
 @pytest.fixture
+def few_show_how_a_smile_rises(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of whether degrees are fitted, not of how well: thousands of drawn faces take most of their time."""
+    from model import outcome
+
+    monkeypatch.setattr(outcome, "ALONG", 16)
+
+
+@pytest.fixture
 def every_crop_is_a_face(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that saw 60 drawn faces for a second explains none well enough to know that they are faces."""
     from model import edit

@@ -232,6 +232,7 @@ def test_truncation_draws_faces_nearer_to_the_mean(whole: runs.SmileModel) -> No
     assert near < 0.5 * far
 
 
+@pytest.mark.usefixtures("few_show_how_a_smile_rises")
 def test_degrees_of_a_refined_run_are_in_even_steps(settings: Settings, tmp_path: Path) -> None:
     assert settings.run is not None
     shutil.copytree(settings.run, tmp_path / "refined")

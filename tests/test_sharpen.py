@@ -56,6 +56,7 @@ def test_a_share_of_what_was_learned_is_kept(settings: Settings, tmp_path: Path)
         torch.testing.assert_close(two, (one + three) / 2)
 
 
+@pytest.mark.usefixtures("few_show_how_a_smile_rises")
 def test_a_refined_model_gets_degrees_and_detail_of_what_it_draws_now(settings: Settings, tmp_path: Path) -> None:
     learn(PriorSettings(settings.run, tmp_path / "prior", **FEW), PriorLesson)  # type: ignore[arg-type]
     config = runs.read_config(tmp_path / "prior")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -388,6 +389,61 @@ def test_an_edit_needs_exactly_one_wish(run: Path) -> None:
             model.load(run).edit(x, **wishes)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((2, 3, 16, 16), np.float32),
+        torch.zeros(2, 3, 16, 16, dtype=torch.uint8),
+        torch.zeros(2, 3, 17, 17),
+        torch.zeros(2, 1, 16, 16),
+        torch.full((2, 3, 16, 16), 255.0),
+        torch.full((2, 3, 16, 16), torch.nan),
+    ],
+    ids=["numpy", "bytes", "size", "grey", "range", "nan"],
+)
+def test_what_is_no_picture_is_told_and_not_edited(run: Path, wrong: Any) -> None:
+    trained = model.load(run)
+    for use in (trained.encode, lambda x: trained.edit(x, shift=0.5)):
+        with pytest.raises(ValueError, match=r"expected pictures \(N, 3, 16, 16\) float in \[0, 1\]"):
+            use(wrong)
+
+
+@pytest.mark.parametrize("degrees", [float("nan"), float("inf"), [0.0, 1.0, 0.0], torch.zeros(2, 1)])
+def test_degrees_are_finite_and_one_for_all_or_one_for_each(run: Path, degrees: Any) -> None:
+    trained = model.load(run)
+    x = torch.rand(2, 3, 16, 16)
+    for use in (
+        lambda: trained.sample(degrees, 2),
+        lambda: trained.edit(x, smile=degrees),
+        lambda: trained.edit(x, shift=degrees),
+        lambda: trained.at(trained.encode(x), degrees),
+    ):
+        with pytest.raises(ValueError, match="expected a finite degree, or 2 of them"):
+            use()
+
+
+def test_degrees_and_counts_may_be_of_any_kind_that_means_numbers(run: Path) -> None:
+    trained = model.load(run)
+    plain = trained.sample(0.5, 2)
+    for degrees, count in ((np.float64(0.5), np.int64(2)), ([0.5, 0.5], 2), (torch.tensor([0.5, 0.5]), 2)):
+        assert torch.equal(trained.sample(degrees, count), plain)
+    assert torch.equal(trained.people(np.array([1])), trained.people([1]))
+    for wrong in ([-1], -1):
+        with pytest.raises(UserError, match="expected no negative number"):
+            trained.people(wrong)
+    with pytest.raises(UserError, match="truncation nan: expected 0 or more"):
+        trained.people(2, truncation=float("nan"))
+    with pytest.raises(ValueError, match=r"expected people \(N, 8\), as SmileModel.people makes them"):
+        trained.latents(torch.zeros(2, 3), 0.5)
+
+
+def test_what_comes_out_can_be_worked_on(run: Path) -> None:
+    trained = model.load(run)
+    z = trained.encode(trained.sample(0.0, 2).mul_(0.5)).requires_grad_()
+    z.sum().backward()
+    assert z.grad is not None
+
+
 def test_the_condition_moves_the_picture_and_reads_as_asked(run: Path) -> None:
     faces = model.load(run)
     stern, laughing = (faces.latent.at(faces.identities(4), degree) for degree in (-1.0, 1.0))
@@ -517,6 +573,7 @@ def test_at_a_refined_models_degrees_the_reader_sees_a_smile_that_rises_evenly(
     assert steps.mean() > 0 and np.ptp(steps) < 0.1 * steps.mean()
 
 
+@pytest.mark.usefixtures("few_show_how_a_smile_rises")
 def test_refined_training_keeps_way_and_focus_and_they_decide_what_is_drawn() -> None:
     folder = train(replace(TINY, run=Path("runs/refined"), refine=True))
     config = runs.read_config(folder)
