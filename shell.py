@@ -16,9 +16,10 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -123,11 +124,12 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         aside.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        if error.errno and not error.filename:  # a full disk does not say which file it had no room for
+        if error.errno and error.filename in (None, str(aside)):  # a full disk names no file, a refused rename this one
             error.filename = str(path)
         raise
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(PermissionError):  # Windows removes no open file
+            aside.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -142,8 +144,15 @@ def locked(path: Path, refusal: str | None = None) -> Iterator[None]:
             if sys.platform == "win32":
                 import msvcrt
 
-                file.seek(0)
-                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if refusal is None else msvcrt.LK_NBLCK, 1)
+                while True:
+                    file.seek(0)
+                    try:
+                        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+                        break
+                    except PermissionError:
+                        if refusal is not None:
+                            raise
+                        time.sleep(0.05)  # LK_LOCK itself gives up after ten seconds
             else:
                 import fcntl
 

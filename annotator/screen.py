@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+os.environ.setdefault("SDL_WINDOWS_DPI_AWARENESS", "permonitorv2")  # else a scaled Windows blurs and resizes faces
 os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")  # a detour through a texture: 4 ms a flip instead of 0.1
 
 import pygame

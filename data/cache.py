@@ -63,12 +63,14 @@ def _build(images: "ImageSet", size: int, array_path: os.PathLike[str]) -> dict[
         array = np.lib.format.open_memmap(aside, "w+", np.uint8, (len(images.names), size, size, 3))
         decoded = (picture for some in parts for picture in pool.map(decode_one, some))  # not all wait in memory
         shown = progress(decoded, "decoding", len(images.names), "picture")
-        for name, picture in zip(images.names, shown, strict=True):
-            if isinstance(picture, str):
-                left_out[name] = picture
-            else:
-                array[len(names)] = picture
-                names.append(name)
-        array.flush()
-        del array
+        try:
+            for name, picture in zip(images.names, shown, strict=True):
+                if isinstance(picture, str):
+                    left_out[name] = picture
+                else:
+                    array[len(names)] = picture
+                    names.append(name)
+        finally:  # or Windows could neither rename the file nor remove it
+            array.flush()
+            del array
     return {"names": names, "left_out": left_out}

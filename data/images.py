@@ -129,5 +129,5 @@ def read_about(folder: Path) -> dict[str, Any]:
 def describe(folder: Path, metadata: "pd.DataFrame", about: Mapping[str, Any]) -> None:
     """Write a set's metadata.csv and set.json: the last step of every source, so a set without them is unfinished."""
     with whole_file(folder / "metadata.csv") as aside:
-        metadata.to_csv(aside, index=False)
+        metadata.to_csv(aside, index=False, lineterminator="\n")
     write_text(folder / "set.json", json.dumps(about, indent=2) + "\n")

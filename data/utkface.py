@@ -99,5 +99,5 @@ def _import_labels(labels: pd.DataFrame, names: set[str], path: Path) -> None:
         print("note: no label is of a picture of this set, so none is imported.")
         return
     with whole_file(path) as aside:
-        labels.loc[known, ["image", "smile"]].sort_values("image").to_csv(aside, index=False)
+        labels.loc[known, ["image", "smile"]].sort_values("image").to_csv(aside, index=False, lineterminator="\n")
     print(f"{known.sum():,} labels imported: {path}")

@@ -40,7 +40,7 @@ def join() -> None:
     else:
         distributed.init_process_group("gloo", timeout=PATIENCE)
     if not leads():
-        sys.stdout = Path(os.devnull).open("w")
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")
     atexit.register(leave)  # after an error too
 
 

@@ -180,7 +180,7 @@ def edit_file(
         changed = picture
         for number, frame in faces.items():
             changed, before, asked = edit_face(model, picture, changed, frame, wish, settings.smile != ())
-            rows.append(Row(file, str(source), number, before, asked, model.hash))
+            rows.append(Row(file, source.as_posix(), number, before, asked, model.hash))
         print(f"wrote {pictures.save(as_it_came(changed, alpha, source), out / file)}")
         edits.append(changed)
     if len(wishes) > 1:

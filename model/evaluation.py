@@ -149,8 +149,9 @@ def evaluate(settings: Settings) -> Evaluation:
         settings.identities,
         settings.seed,
     )
-    about: dict[str, Any] = {"run": str(model.folder), "model": model.hash, "kind": model.kind}
-    about |= {"data": str(images.folder), "faces": len(kept), "identities": settings.identities, "seed": settings.seed}
+    about: dict[str, Any] = {"run": model.folder.as_posix(), "model": model.hash, "kind": model.kind}
+    about |= {"data": images.folder.as_posix(), "faces": len(kept)}
+    about |= {"identities": settings.identities, "seed": settings.seed}
     found = Evaluation(model.folder, place(model), about, made.about)
     if model.kind == "cvae":
         conditional(bench, found)

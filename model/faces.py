@@ -100,7 +100,7 @@ def load_faces(settings: Settings, run: Path) -> Faces:
             runs.write_config(run, runs.read_config(run) | {"reader": figures} | folds)
             runs.write_tensors(run / READER, student.state_dict())
             with whole_file(path) as aside:
-                pd.DataFrame({"image": names, "smile": degrees}).to_csv(aside, index=False)
+                pd.DataFrame({"image": names, "smile": degrees}).to_csv(aside, index=False, lineterminator="\n")
     attributes = np.column_stack([degrees, held(images, names, settings.hold)])
     return Faces(pictures, names, train, degrees, attributes)
 

@@ -63,12 +63,12 @@ def make_judges(kind: Kind, images: ImageSet, config: dict[str, Any], steps: int
 
 def recipe(kind: str, images: ImageSet, config: Mapping[str, Any], steps: int, seed: int) -> dict[str, Any]:
     """What judges are made of: stored ones are as good as new ones if theirs is the same."""
-    labels = images.labels()[["image", "smile"]].sort_values("image").to_csv(index=False)
+    labels = images.labels()[["image", "smile"]].sort_values("image").to_csv(index=False, lineterminator="\n")
     made: dict[str, Any] = {"judge": kind, "data": images.name, "seed": seed}
     made["labels"] = digest(labels)
     made["reader_folds"] = config.get("reader_folds")
     if kind == "own":
-        known = "\n".join([*images.names, images.metadata().to_csv(index=False)])
+        known = "\n".join([*images.names, images.metadata().to_csv(index=False, lineterminator="\n")])
         made |= {"kind": config["kind"], "steps": steps, "faces": digest(known)}
     return made
 

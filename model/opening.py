@@ -56,6 +56,7 @@ def clear(run: Path) -> None:
 
     The caller holds its folder.
     """
+    (run / "model.safetensors").unlink(missing_ok=True)  # first: Windows refuses where somebody has it open
     for part in run.iterdir():
         if part.is_dir():
             shutil.rmtree(part)

@@ -166,7 +166,7 @@ def save_activity(state: State, faces: Faces, run: Path, device: torch.device) -
         before = pd.read_csv(path)
         table = pd.concat([before[before["step"] < state.step], table])
     with whole_file(path) as aside:
-        table.to_csv(aside, index=False)
+        table.to_csv(aside, index=False, lineterminator="\n")
 
 
 def save_reconstructions(state: State, shown: Tensor, run: Path, device: torch.device) -> None:

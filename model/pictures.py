@@ -88,7 +88,7 @@ def save_manifest(table: "pd.DataFrame", out: Path) -> Path:
         stays = [file not in made and (out / file).exists() for file in before["file"].astype(str)]
         table = pd.concat([before[stays], table]) if any(stays) else table
     with whole_file(path) as aside:
-        table.to_csv(aside, index=False)
+        table.to_csv(aside, index=False, lineterminator="\n")
     return path
 
 

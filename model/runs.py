@@ -18,7 +18,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 import numpy as np
@@ -422,8 +422,13 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+def posix(path: object) -> str:
+    """A path as every system reads it; anything else as text."""
+    return path.as_posix() if isinstance(path, PurePath) else str(path)
+
+
 def write_config(folder: Path, config: dict[str, Any]) -> None:
-    write_text(folder / "config.json", json.dumps(config, indent=2, default=str) + "\n")
+    write_text(folder / "config.json", json.dumps(config, indent=2, default=posix) + "\n")
 
 
 @contextmanager
@@ -466,4 +471,4 @@ def write_metrics(run: Path, rows: Sequence[Mapping[str, float]]) -> None:
     import pandas as pd
 
     with whole_file(run / "metrics.csv") as aside:
-        pd.DataFrame(rows).to_csv(aside, index=False)
+        pd.DataFrame(rows).to_csv(aside, index=False, lineterminator="\n")

@@ -11,6 +11,7 @@ from typing import ClassVar, cast
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
 
 from model.cvae import CVAE
 from model.runs import does_not_fit, write_metrics
@@ -77,7 +78,10 @@ class State(Checkpoint):
 
     def save(self, run: Path) -> None:
         super().save(run)
-        write_metrics(run, self.rows)
+        try:
+            write_metrics(run, self.rows)
+        except PermissionError as error:  # Windows, while a spreadsheet shows it; the checkpoint has the rows
+            tqdm.write(f"note: {error.filename}: {error.strerror}; the next checkpoint tries again")
 
 
 def new_state(settings: Settings, device: torch.device) -> State:

@@ -256,7 +256,7 @@ def write_tables(
     path = settings.out / "conditions.csv"
     with shell.whole_file(path) as aside:
         conditions = table.assign(image_file="images/" + table["image"])[["image_file", IDENTITY, "smile"]]
-        conditions.to_csv(aside, index=False)
+        conditions.to_csv(aside, index=False, lineterminator="\n")
     metadata = table[["image", IDENTITY]].assign(**{ASKED: np.tile(asked, settings.identities).round(6)})
     if settings.calibrated is not None:
         metadata["perceived_smile"] = table["smile"]

@@ -204,13 +204,13 @@ def begin(settings: Settings, kind: type[Lesson], stack: ExitStack) -> tuple[Smi
         raise UserError(f"{out}: exists and is no run of model.{name}; --out names another folder.")
     if ours and not settings.force:
         raise UserError(f"{out}: exists; --out names another folder; --resume goes on with it, --force replaces it.")
-    about = asdict(settings) | {"run": str(model.folder), "model": model.hash, "faces": pictures_of(images, model)}
+    about = asdict(settings) | {"run": model.folder, "model": model.hash, "faces": pictures_of(images, model)}
     if name in model.config:
         about["before"] = model.config[name]
     stack.enter_context(runs.alone(out))
     if ours:
         opening.clear(out)
-    runs.write_config(out, model.config | {"finished": False, "run": str(out), "command": name, name: about})
+    runs.write_config(out, model.config | {"finished": False, "run": out, "command": name, name: about})
     copy_model(model.folder, out)
     return model, out, settings
 
@@ -274,7 +274,7 @@ def finish(out: Path, state: State, lesson: Lesson) -> None:
     """Write what was learned beside the model: the run is one like any other."""
     changed = lesson.keep(state.average.module)
     with whole_file(out / f"{lesson.NAME}.csv") as aside:
-        pd.DataFrame(state.rows).to_csv(aside, index=False)
+        pd.DataFrame(state.rows).to_csv(aside, index=False, lineterminator="\n")
     runs.write_config(out, runs.read_config(out) | {"finished": True} | changed)
     for path in (lesson.file, out / f"{lesson.NAME}.csv"):
         print(f"wrote {path}")

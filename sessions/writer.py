@@ -88,7 +88,8 @@ class RunWriter:
                 self._file.close()
                 self.path.unlink()
                 self.path.with_suffix(".json").unlink()
-                forget(self.folder, self.subject)
+        if self._whole == self._empty:
+            forget(self.folder, self.subject)  # after the lock is released: Windows removes no open file
 
     def write(self, **row: Value) -> None:
         """Append one trial and return when it is on the disk. Columns that are not given are written as n/a.
@@ -156,7 +157,7 @@ def forget(folder: Path, subject: str) -> None:
         return
     with suppress(OSError, UserError), locked(folder / ".lock"):  # a tidy dataset is no reason to fail
         if not participants.read(folder, subject).keys() - {"participant_id"}:
-            (home / ".lock").unlink(missing_ok=True)  # Windows removes no open file
+            (home / ".lock").unlink(missing_ok=True)
             home.rmdir()
             participants.forget(folder, subject)  # last: BIDS wants a row for every folder, and a folder for every row
 
