@@ -81,7 +81,7 @@ def table(found: "Evaluation") -> str:
         lines += ["by degree", "".join(f"{key:>18}" for key in keys)]
         lines += ["".join(f"{number(row[k].value if k in row else None):>18}" for k in keys) for row in found.by_degree]
     said = ", ".join(f"{key.replace('_', ' ')} {number(value)}" for key, value in found.judges["validation"].items())
-    lines += [f"judges ({found.judges['judge']}) on faces that they had not seen: {said}"]
+    lines += [f"judges ({found.judges['judge']}) on validation faces: {said}"]
     lines += [f"note: {warning}" for warning in found.judges["warnings"]]
     return "\n".join(lines)
 

@@ -6,10 +6,11 @@ faces beside them stand fixed.
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from data import ImageSet, is_validation, open_set
 from model import judges, measures, runs
+from model.copies import copied
 from model.devices import best_device
 from model.evaluate import Settings
 from model.faces import evenly
@@ -36,7 +38,10 @@ REALISM = (-1.0, -0.5, 0.0, 0.5, 1.0)
 SWEEP = tuple(np.linspace(-1, 1, 13).tolist())
 MOST_SPREAD = 500  # faces per degree among which distances are taken
 SHIFT = 0.7
+STILL = 10_000  # sweeps of faces that do not change
 FEWEST = 10  # validation faces
+STRANGERS = 500_000  # seeds from here on drew nobody that the model was made with
+SET = (-1.0, -0.5, 0.0, 0.5, 1.0)  # degrees that given faces are set to
 
 Figures = dict[str, dict[str, Figure]]
 
@@ -136,6 +141,13 @@ def evaluate(settings: Settings) -> Evaluation:
     kept = np.flatnonzero([is_validation(name) for name in names])
     if len(kept) < FEWEST:
         raise UserError(f"{images.folder}: {len(kept)} validation faces, at least {FEWEST} are needed to measure by.")
+    taught = np.setdiff1d(np.arange(len(names)), kept)
+    copies = copied(pictures, kept, taught)
+    if (~copies).sum() < FEWEST:
+        raise UserError(
+            f"{images.folder}: {copies.sum()} of {len(kept)} validation faces are copies of training faces."
+        )
+    kept = kept[~copies]
     made = find_judges(settings, model, images)
     kept = evenly(kept, settings.count)
     print(f"model: {model.title}; {len(kept):,} validation faces of {images.folder}; judges: {made.name}")
@@ -150,13 +162,13 @@ def evaluate(settings: Settings) -> Evaluation:
         settings.seed,
     )
     about: dict[str, Any] = {"run": model.folder.as_posix(), "model": model.hash, "kind": model.kind}
-    about |= {"data": images.folder.as_posix(), "faces": len(kept)}
+    about |= {"data": images.folder.as_posix(), "faces": len(kept), "copies left out": int(copies.sum())}
     about |= {"identities": settings.identities, "seed": settings.seed}
     found = Evaluation(model.folder, place(model), about, made.about)
     if model.kind == "cvae":
         conditional(bench, found)
     else:
-        samples = judge(made, to_uint8(model.sample(None, len(kept), settings.seed).cpu()), False)
+        samples = judge(made, to_uint8(model.sample(None, len(kept), STRANGERS + settings.seed).cpu()), False)
         found.figures["diversity"] = {"share of real": share(samples, bench)}
         found.figures["realism"] = realism(samples, bench)
     found.figures["reconstruction"] = reconstruction(bench, found.curves)
@@ -231,7 +243,7 @@ def judged_samples(bench: Bench) -> tuple[dict[float, Judged], Floats]:
     As many faces as there are real ones at the degrees of `REALISM`, fewer at the others.
     """
     most = len(bench.real.energy)
-    people = bench.model.people(max(most, bench.identities), bench.seed)
+    people = bench.model.people(max(most, bench.identities), STRANGERS + bench.seed)
     faces: dict[float, Judged] = {}
     read: dict[float, Floats] = {}
     for c in progress(sorted({*DEGREES, *SWEEP}), "judging", unit="degree"):
@@ -252,14 +264,19 @@ def control(inside: Floats, sweeps: Floats, faces: dict[float, Judged], bench: B
     The ceiling of the rank correlation is a perfect model's, read with the error that this judge has on real faces
     (which holds the labels' own error, so that it can be passed). A sweep counts as monotone if it never falls by more
     than 2 sqrt(2) of the judge's noise, the standard deviation of what it reads in one face moved by a pixel: two
-    standard deviations of a difference of two readings. The floor is that of sweeps in random order.
+    standard deviations of a difference of two readings. The floor is that of faces that do not change, read with that
+    noise; what rises besides is `least rise inside`, of any identity from -1 to 1. The slope's interval holds what the
+    scale of the labels leaves open.
     """
     count, degrees = len(inside), np.array(INSIDE)
     asked = np.broadcast_to(degrees, inside.shape)
     random = np.random.default_rng(0)
     perfect = measures.spearman(asked + random.normal(0, bench.judges.smile_error, asked.shape), asked)
-    tolerance = 2 * math.sqrt(2) * float(bench.judges.about["smile_noise"])
-    shuffled = random.permuted(sweeps, axis=1)
+    noise = float(bench.judges.about["smile_noise"])
+    tolerance = 2 * math.sqrt(2) * noise
+    still = random.normal(0, noise, (STILL, sweeps.shape[1]))
+    rises = sweeps[:, -1] - sweeps[:, 0]
+    scales = cycle(bench.judges.about.get("scales") or [1.0])  # of the map to labels, resampled, over the one taken
     one = {c: faces[c].smile[: bench.identities] for c in (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0)}
     up, down = (np.stack([one[s * c] for c in (1.0, 2.0, 3.0)], 1) for s in (1, -1))
     outward = np.array([1.0, 2.0, 3.0])
@@ -276,7 +293,10 @@ def control(inside: Floats, sweeps: Floats, faces: dict[float, Judged], bench: B
             perfect,
         ),
         "slope inside": Figure(
-            measures.slope(inside, degrees), *interval(lambda i: measures.slope(inside[i], degrees), count), 0, 1
+            measures.slope(inside, degrees),
+            *interval(lambda i: measures.slope(inside[i], degrees) / next(scales), count),
+            0,
+            1,
         ),
         "slope outside": Figure(outside(everyone), *interval(outside, count), 0, 1),
         "largest step": Figure(
@@ -284,13 +304,21 @@ def control(inside: Floats, sweeps: Floats, faces: dict[float, Judged], bench: B
             *interval(lambda i: measures.largest_step(inside[i]), count),
             1 / (len(INSIDE) - 1),
         ),
-        "monotone": share_figure(measures.falls(sweeps) <= tolerance, measures.monotone_share(shuffled, tolerance)),
-        "monotone, no fall at all": share_figure(measures.falls(sweeps) == 0, measures.monotone_share(shuffled)),
+        "monotone": share_figure(measures.falls(sweeps) <= tolerance, measures.monotone_share(still, tolerance)),
+        "monotone, no fall at all": share_figure(measures.falls(sweeps) == 0, measures.monotone_share(still)),
+        "least rise inside": Figure(float(rises.min()), None, None, 0, 2),
         "rise from 1 to 3": mean_figure(one[3.0] - one[1.0], 0),
         "fall from -1 to -3": mean_figure(one[-1.0] - one[-3.0], 0),
     }
     figures |= {f"read at {c:+.0f}": mean_figure(values) for c, values in one.items()}
     return {name: Figure(**(asdict(f) | {"count": count})) for name, f in figures.items()}
+
+
+def resampled(
+    statistic: Callable[[NDArray[np.intp]], float], count: int, floor: float | None, ceiling: float | None = None
+) -> Figure:
+    """A statistic of `count` things, a function of which are taken."""
+    return Figure(statistic(np.arange(count)), *interval(statistic, count), floor, ceiling, count)
 
 
 def mean_figure(values: Floats, floor: float | None = None, ceiling: float | None = None, unit: str = "") -> Figure:
@@ -389,24 +417,36 @@ def worst(rows: list[dict[str, Figure]]) -> dict[str, Figure]:
 
 
 def edits(bench: Bench) -> dict[str, Figure]:
-    """Real faces with their smile changed by +-0.7: does it move so, and are they still found among all of them?"""
-    pictures = bench.pictures[bench.gallery]
+    """Real faces with their smile changed by +-0.7, and set to degrees: does it move so, and is it still that picture?
+
+    A changed picture has hair, light and frame in common with the one that it was, by which it is found, too. What
+    that is worth the floor says: the share still found when a face is changed half-way to the next one's.
+    """
+    pictures = to_tensor(bench.pictures[bench.gallery], bench.device)
     originals, before = bench.real.descriptors[bench.gallery], bench.real.smile[bench.gallery]
     moves, apart, found = [], [], []
     for shift in (SHIFT, -SHIFT):
-        edited = to_uint8(bench.model.edit(to_tensor(pictures, bench.device), shift=shift).cpu())
+        edited = to_uint8(bench.model.edit(pictures, shift=shift).cpu())
         descriptors = bench.judges.describe(edited)
         moves.append((bench.judges.smile(edited) - before) * np.sign(shift))
         apart.append(np.linalg.norm(descriptors - originals, axis=1))
         found.append(measures.top_1(descriptors, originals))
     move, distance, again = (np.stack(x, 1).astype(float) for x in (moves, apart, found))  # (N, 2)
+    z = bench.model.encode(pictures)
+    halfway = to_uint8(bench.model.changed(pictures, z, (z + z.roll(1, 0)) / 2).cpu())
+    floor = float(measures.top_1(bench.judges.describe(halfway), originals).mean())
+    degrees = np.array(SET)
+    read = np.stack([bench.judges.smile(to_uint8(bench.model.edit(pictures, smile=c).cpu())) for c in SET], 1)
+    asked = np.broadcast_to(degrees, read.shape)
     count = len(move)
-    low, high = interval(lambda i: float(np.median(move[i])), count)
     return {
         "right way": mean_figure((move > 0).mean(1), 0.5, 1),
-        "median move": Figure(float(np.median(move)), low, high, 0, SHIFT, count),
+        "median move": resampled(lambda i: float(np.median(move[i])), count, 0, SHIFT),
+        "rank correlation, set": resampled(lambda i: measures.spearman(read[i], asked[i]), count, 0, 1),
+        "slope, set": resampled(lambda i: measures.slope(read[i], degrees), count, 0, 1),
+        "error, set, rms": resampled(lambda i: measures.rms(read[i] - degrees), count, bench.judges.smile_error),
         "descriptor distance": mean_figure(distance.mean(1), *bench.distance_bounds),
-        "found again": mean_figure(again.mean(1), 1 / count, 1),
+        "found again": mean_figure(again.mean(1), floor, 1),
     }
 
 

@@ -31,6 +31,10 @@ SHA512 = "WDMmK3CfNLo8jylWqMoQgf4nIst3M0fzx1dnac96wv/dvMTN4DxC/Pq1DGtduDk1lktCam
 REGISTRY = "https://registry.npmjs.org"
 CACHE = Path("runs/.cache")
 NETS = ("face_expression", "face_recognition", "age_gender")
+KNOWS_UTKFACE = (
+    "by its authors, face-api's net for age and gender learned from UTKFace, among other sets: its errors of them are "
+    "not those of faces that it never saw."
+)
 HAPPY, FEMALE = 1, 1  # where they stand among the net's outputs
 BATCH = 16  # pictures; larger ones leave the processor's cache and are slower
 MEAN_RGB = (122.782, 117.001, 104.298)

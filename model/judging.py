@@ -16,7 +16,7 @@ from model.faces import evenly
 from model.folds import judge_labels
 from model.judge_nets import SIZE, female_among, known_attributes, learn_persons, written
 from model.judges import FEWEST_LABELS, Judges, OwnNets, Pictures, Source
-from model.measures import Floats, area_under_curve, calibrated_error, calibration, top_1
+from model.measures import Floats, area_under_curve, calibrated_error, calibration, resampled_slopes, top_1
 from model.reader import agreement, cross_validated, fit_ridge
 from model.runs import digest
 from shell import UserError
@@ -44,6 +44,8 @@ def make_judges(kind: Kind, images: ImageSet, config: dict[str, Any], steps: int
     source: Source
     if kind == "face-api":
         source = faceapi.FaceApi(faceapi.fetch())
+        if "utkface" in images.name.lower():
+            about["warnings"].append(faceapi.KNOWS_UTKFACE)
         labelled = np.flatnonzero(np.isfinite(labels))
         readings = source.happiness(pictures[labelled]) if len(labelled) else np.empty(0)
     else:
@@ -130,7 +132,8 @@ def on_label_scale(readings: Floats, labels: Floats, images: ImageSet) -> dict[s
     if not b > 0:
         raise UserError(f"{images.folder}: the judge's readings do not rise with the labels; it cannot judge smiles.")
     figures = {"labels": len(labels), **agreement("smile", (readings - a) / b, labels)}
-    return {"map": [a, b], "smile_error": calibrated_error(readings, labels), "validation": figures}
+    scales = [round(slope / b, 4) for slope in resampled_slopes(readings, labels)]
+    return {"map": [a, b], "scales": scales, "smile_error": calibrated_error(readings, labels), "validation": figures}
 
 
 def examine(judges: Judges, pictures: Pictures, kept: NDArray[np.intp], metadata: pd.DataFrame) -> None:

@@ -209,6 +209,14 @@ def calibration(readings: Floats, labels: Floats) -> tuple[float, float]:
     return float(a), float(b)
 
 
+def resampled_slopes(readings: Floats, labels: Floats, rounds: int = 200) -> list[float]:
+    """b of `calibration` to bootstrap samples of the faces; those without two different labels, or falling, not."""
+    random = np.random.default_rng(0)
+    drawn = (random.integers(len(labels), size=len(labels)) for _ in range(rounds))
+    slopes = [calibration(readings[some], labels[some])[1] for some in drawn if np.ptp(labels[some])]
+    return [b for b in slopes if b > 0]
+
+
 def calibrated_error(readings: Floats, labels: Floats, folds: int = 10) -> float:
     """Standard deviation of the mapped reading from the label, each face mapped by the other folds' `calibration`."""
     fold = np.random.default_rng(0).permutation(len(labels)) % folds

@@ -27,6 +27,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from data.images import read_about
 from model.cvae import CVAE
@@ -47,6 +48,7 @@ PEOPLE = 100_000  # of a seed
 SUPPLEMENTS = ("prior", "detail")  # NAME.safetensors, by model.NAME
 DEMO = "demo"  # never taken by default
 LOCK = ".lock"
+REPLACED = 0.06  # change, in brightness, around a pixel at which most of what stood there goes
 SLIGHT = 0.01  # by which rounding and interpolation may leave [0, 1]
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -261,7 +263,8 @@ class SmileModel:
     def edit(self, x: Tensor, *, smile: Degrees | None = None, shift: Degrees | None = None) -> Tensor:
         """The faces x (N, 3, S, S) with their smile set to `smile` (as `turned` does) or changed by `shift`.
 
-        x + (decode(z') - decode(z)): what the model cannot express stays as it is, and a change of 0 returns x exactly.
+        x + (decode(z') - decode(z)): what the model cannot express stays as it is, but for where much changes, for
+        the old mouth would shine through the new one. A change of 0 returns x exactly.
 
         Raises
         ------
@@ -272,7 +275,17 @@ class SmileModel:
             raise ValueError("give exactly one of smile and shift")
         z = self.encode(x)
         moved = self.turned(z, smile) if smile is not None else self.shifted(z, shift)  # type: ignore[arg-type]
-        return (x + (self._decode(moved) - self._decode(z))).clamp(0, 1)
+        return self.changed(x, z, moved)
+
+    @torch.no_grad()
+    def changed(self, x: Tensor, z: Tensor, to: Tensor) -> Tensor:
+        """Pictures x (N, 3, S, S) of latents z (N, Z) as they are with the latents `to` (N, Z); see `edit`."""
+        before = self._decode(z)
+        change = self._decode(to) - before
+        side = 2 * round(self.size / 32) + 1
+        near = F.avg_pool2d(change.abs().mean(1, keepdim=True), side, 1, side // 2, count_include_pad=False)
+        replaced = 1 - torch.exp(-((near / REPLACED) ** 2))
+        return (x + change - replaced * (x - before)).clamp(0, 1)
 
     def _decode(self, z: Tensor, focus: float | None = None) -> Tensor:
         focus = self.focus if focus is None else focus
