@@ -96,6 +96,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {plural(number, noun)}"
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """`share` as "90 %", which no line breaks."""
+    return f"{100 * share:.{digits}f}\u00a0%"
+
+
 def listed(names: Sequence[str], most: int = 10) -> str:
     """`names` in a row, the first `most` and how many more."""
     return ", ".join(names[:most]) + (f", and {len(names) - most} more" if len(names) > most else "")

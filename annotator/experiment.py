@@ -20,7 +20,7 @@ from annotator.slide import Escape, Slide
 from annotator.trial import Outcome, Trial
 from data.decoding import BadPicture
 from sessions import participants, runs
-from shell import UserError
+from shell import UserError, percent
 
 FEEDBACK_S = 0.8
 SECONDS_PER_TRIAL = 2.0  # for the duration that the subject is told
@@ -179,7 +179,7 @@ class Experiment:
         if results.median_s is not None:
             figures.append((f"{results.median_s:.2f} s", host.texts.get("results", "median")))
         if results.consistency is not None:
-            figures.append((f"{results.consistency:.0%}", host.texts.get("results", "consistency")))
+            figures.append((percent(results.consistency), host.texts.get("results", "consistency")))
         if results.trials:
             figures.append((str(results.misses), host.texts.get("results", "misses")))
         note = str(run.path) if self.record.rows else ""

@@ -23,7 +23,7 @@ from annotator.sidecar import now
 from annotator.slide import ESCAPE
 from annotator.subjects import Person
 from annotator.texts import open_texts
-from shell import UserError, flags, whole_file, write_text
+from shell import UserError, flags, percent, whole_file, write_text
 
 FLIPS_S = 10.0
 PACE_S = 1 / 60  # where flips do not wait for the display
@@ -79,7 +79,7 @@ def self_test(settings: Settings) -> None:
     write_text(path, json.dumps({"verdict": verdict, **asdict(report)}, indent=1) + "\n")
     plot(report, path.with_suffix(".png"))
     print(f"{path}\n{path.with_suffix('.png')}")
-    print(f"Next: python -m annotator --subject ID{flags(settings, 'data', 'sessions', 'texts', 'monitor', 'grey')}")
+    print(f"Next: python -m annotator --subject me{flags(settings, 'data', 'sessions', 'texts', 'monitor', 'grey')}")
 
 
 def measure(screen: Screen, host: Host) -> Report:
@@ -158,7 +158,7 @@ def judge(report: Report) -> list[str]:
             "flips do not wait for the display, so that a face may appear up to one refresh later than recorded"
         )
     if late_share > 0.01:
-        problems.append(f"{late_share:.1%} of the flips came late; close other programs")
+        problems.append(f"{percent(late_share, 1)} of the flips came late; close other programs")
     if not report.key_delays_s:
         problems.append("no key was pressed, so that the times of keys are untested")
     elif not stamped and slowest_s > 0.002:
@@ -175,8 +175,8 @@ def judge(report: Report) -> list[str]:
             "the X server's stamp, to 1 ms" if stamped else "the moment at which the program wakes up"
         )
     keys = (
-        f"Keys: {source}; woken within {1000 * wake_up_s:.2f} ms (median), {1000 * slowest_s:.2f} ms (95 %); "
-        f"{len(report.key_delays_s)} presses seen."
+        f"Keys: {source}; woken within {1000 * wake_up_s:.2f} ms (median), "
+        f"{1000 * slowest_s:.2f} ms ({percent(0.95)}); {len(report.key_delays_s)} presses seen."
     )
     verdict = "Fit for reaction times." if not problems else f"With reservations: {'; '.join(problems)}."
     return [verdict, display, keys]

@@ -452,6 +452,7 @@ def test_the_self_test_leaves_a_verdict_a_report_and_a_picture(desktop: Desktop,
     assert json.loads(report.read_text())["key_sources"] == {"x-server": 20}
     assert report.with_suffix(".png").stat().st_size > 1000
     assert "Keys: timed by the X server's stamp" in output
+    assert "Next: python -m annotator --subject me\n" in output
 
 
 @pytest.mark.parametrize("close", [True, False])

@@ -138,6 +138,10 @@ def test_a_degree_far_beyond_any_face_is_one_sentence(degree: float) -> None:
         check_degrees("--smile", [0.0, degree])
 
 
+def test_a_share_is_told_in_per_cent_that_no_line_breaks() -> None:
+    assert [shell.percent(0.9), shell.percent(0.0125, 1), shell.percent(1)] == ["90\u00a0%", "1.2\u00a0%", "100\u00a0%"]
+
+
 def test_long_lists_are_cut() -> None:
     assert shell.listed(["a", "b"]) == "a, b"
     assert shell.listed(list("abcdefghijklm")) == "a, b, c, d, e, f, g, h, i, j, and 3 more"

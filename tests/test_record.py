@@ -283,4 +283,4 @@ def test_the_last_page_tells_median_consistency_and_misses(tmp_path: Path, monke
     _, rows = sit(tmp_path, open_set(tmp_path / "data" / "faces"), [*TO_THE_FACES, *FAST * 30], repeating)
     assert [row["trial_type"] for row in rows] == ["main"] * 20 + ["repeat"] * 2
     assert pages[-1].title == "Thank you"
-    assert pages[-1].figures == (("0.35 s", "median time"), ("100%", "same answer twice"), ("0", "missed"))
+    assert pages[-1].figures == (("0.35 s", "median time"), ("100\u00a0%", "same answer twice"), ("0", "missed"))

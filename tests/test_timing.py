@@ -47,7 +47,7 @@ def test_without_a_press_the_times_of_keys_are_untested() -> None:
 def test_flips_that_come_late_and_flips_that_do_not_wait_are_reservations() -> None:
     late = [1 / 60] * 95 + [1 / 30] * 5
     verdict, display, _ = judge(replace(PRESSED, intervals_s=late))
-    assert verdict == "With reservations: 5.0% of the flips came late; close other programs."
+    assert verdict == "With reservations: 5.0\u00a0% of the flips came late; close other programs."
     assert display.endswith("5 of 100 late.")
     verdict, display, _ = judge(replace(PRESSED, vsync=False))
     assert verdict.startswith("With reservations: flips do not wait for the display, so that a face may appear up to")
