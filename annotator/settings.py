@@ -20,18 +20,17 @@ class Settings:
     sessions: Path = Path("sessions")
     """Where the session files go."""
     limit: int = 200
-    """How many faces: the first ones of a list that is the same for all subjects."""
+    """How many faces: the first of a list that is the same for all subjects."""
     images: Path | None = None
     """A text file with one image name per line, in place of that list; --limit holds for it too."""
     design: Literal["fixed", "balanced"] = "fixed"
     """balanced takes the faces that were shown least often so far, for many subjects on a large set."""
     repeats: float = 0.1
-    """Share of the faces that is shown a second time, to see how consistent the subject is; at least 20 faces later, so
-    that sets of fewer than 20 have no repeats."""
+    """Share of the faces that is shown a second time, at least 20 faces later, to see how consistent the subject is."""
     questions: bool = True
     """Ask for age, sex and handedness, once; each can be skipped."""
     practice: int = 6
-    """Practice trials, on faces that are in no set."""
+    """Practice trials, on faces of no set."""
     block: int = 50
     """Faces between two breaks."""
     keys: tuple[str, str] | None = None
@@ -43,15 +42,15 @@ class Settings:
     slow_s: float = 1.2
     """Practice answers that take longer are followed by "a little faster"."""
     face_height: float = 0.5
-    """Height of a face, as a share of the screen's."""
+    """Height of a face: a share of the screen's."""
     face_degrees: float | None = None
     """Height of a face in degrees of visual angle instead; needs the next two."""
     screen_width_cm: float | None = None
-    """Width of the picture on the monitor. With the next one it also tells how many degrees a --face-height is."""
+    """Width of the picture on the monitor. With the next it tells the degrees of a --face-height."""
     distance_cm: float | None = None
     """From the eyes to the screen."""
     grey: int = 40
-    """Grey level of the background, 0 (black) to 255."""
+    """Grey of the background, 0 (black) to 255."""
     texts: str = "en"
     """The language of the texts, or a file with your own (annotator/languages/en.toml shows how)."""
     windowed: bool = False
