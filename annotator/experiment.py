@@ -182,5 +182,4 @@ class Experiment:
             figures.append((percent(results.consistency), host.texts.get("results", "consistency")))
         if results.trials:
             figures.append((str(results.misses), host.texts.get("results", "misses")))
-        note = str(run.path) if self.record.rows else ""
-        host.ask(compose(host.texts, section, (("space", "close"),), figures=tuple(figures), note=note))
+        host.ask(compose(host.texts, section, (("space", "close"),), figures=tuple(figures)))

@@ -284,3 +284,4 @@ def test_the_last_page_tells_median_consistency_and_misses(tmp_path: Path, monke
     assert [row["trial_type"] for row in rows] == ["main"] * 20 + ["repeat"] * 2
     assert pages[-1].title == "Thank you"
     assert pages[-1].figures == (("0.35 s", "median time"), ("100\u00a0%", "same answer twice"), ("0", "missed"))
+    assert not pages[-1].note  # where the file lies is the experimenter's business, and told on the terminal
