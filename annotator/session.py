@@ -34,7 +34,7 @@ def record(settings: Settings, subject: str) -> None:
     course = settle(settings, subject, images, earlier, faces_seen(settings, images), sides_taken(settings, images))
     if not course.trials:
         more = "; a larger --limit adds some" if course.left_out else ""
-        print(f"{subject} has seen all {len(course.faces)} faces{more}.")
+        print(f"{subject} has seen everything: {counted(len(course.faces), 'face')}{more}.")
         return
     note_differences(course)
     sidecar = describe_course(course, earlier, texts)
@@ -53,7 +53,8 @@ def record(settings: Settings, subject: str) -> None:
                 print("The window was closed.")
             except Exception:
                 if trials.rows:
-                    print(f"{run.path}: {len(trials.rows)} trials are kept; the same command goes on after them.")
+                    kept = counted(len(trials.rows), "trial")
+                    print(f"{run.path}: {kept} kept; the same command goes on from there.")
                 raise
             finally:
                 trials.finish()
@@ -71,7 +72,8 @@ def note_differences(course: Course) -> None:
     """Say where less is shown than the settings may seem to ask for."""
     settings = course.settings
     if settings.images is not None and course.left_out:
-        print(f"note: --limit {settings.limit} leaves out the last {course.left_out} faces of {settings.images}.")
+        missing = counted(course.left_out, "face")
+        print(f"note: --limit {settings.limit} leaves out {missing} at the end of {settings.images}.")
     if settings.repeats and not course.repeats:
         enough = max(REPEAT_DISTANCE, math.floor(0.5 / settings.repeats) + 1)
         print(

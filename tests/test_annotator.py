@@ -158,8 +158,8 @@ def test_the_same_subject_goes_on_where_it_stopped(desktop: Desktop, folder: Pat
     assert len({row["image"] for row in rows(folder)}) == 6
     assert second.sidecar["Continues"] == first.path.name
     assert second.sidecar["Seed"] == first.sidecar["Seed"]
-    assert "alice has seen all 6 faces.\n" in finish(desktop.start(folder, *QUICK))
-    assert "all 5 faces; a larger --limit adds some" in finish(desktop.start(folder, *QUICK, "--limit", "5"))
+    assert "alice has seen everything: 6 faces.\n" in finish(desktop.start(folder, *QUICK))
+    assert "everything: 5 faces; a larger --limit adds some" in finish(desktop.start(folder, *QUICK, "--limit", "5"))
 
 
 def test_no_finished_trial_is_lost_when_the_program_is_killed_closed_or_fails(desktop: Desktop, tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_a_face_that_was_shown_is_recorded_even_when_the_program_fails(desktop: 
     wait_for_face(desktop, program)
     output = finish(program)
     assert program.returncode == 1
-    assert "run-01_beh.tsv: 1 trials are kept; the same command goes on after them." in output
+    assert "run-01_beh.tsv: 1 trial kept; the same command goes on from there." in output
     assert "ZeroDivisionError" in output
     assert [(row["response"], row["ended_by"]) for row in rows(folder)] == [("n/a", "interruption")]
     program = desktop.start(folder, *QUICK)
@@ -273,7 +273,7 @@ def test_who_does_not_agree_is_told_that_no_answer_is_kept(desktop: Desktop, fol
 
 @pytest.mark.parametrize(
     ("block", "words"),
-    [("5", "From now on it counts. After every 5 faces there is a break."), ("6", "From now on it counts.")],
+    [("5", "From now on it counts. Faces between two breaks: 5."), ("6", "From now on it counts.")],
 )
 def test_a_break_is_announced_where_one_comes(desktop: Desktop, folder: Path, block: str, words: str) -> None:
     program = desktop.start(folder, *QUICK, "--block", block, code=ANNOUNCING)
@@ -286,7 +286,7 @@ def test_a_break_is_announced_where_one_comes(desktop: Desktop, folder: Path, bl
 def test_a_list_that_the_limit_cuts_is_no_surprise(desktop: Desktop, folder: Path) -> None:
     (folder / "list.txt").write_text("003.png\n001.png\n005.png\n")
     program = desktop.start(folder, *QUICK, "--images", "list.txt", "--limit", "2", "--simulate")
-    assert "note: --limit 2 leaves out the last 1 faces of list.txt." in finish(program)
+    assert "note: --limit 2 leaves out 1 face at the end of list.txt." in finish(program)
     assert sorted(row["image"] for row in rows(folder)) == ["001.png", "003.png"]
 
 

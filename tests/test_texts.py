@@ -22,7 +22,7 @@ def own(tmp_path: Path, old: str, new: str) -> Path:
 def test_a_page_has_its_words_and_keys() -> None:
     page = compose(open_texts("en"), "ready", (("space", "start"),), {"f": "smiley", "left": "not-smiley"}, block=50)
     assert page.title == "Ready?"
-    assert "every 50 faces" in page.paragraphs[0]
+    assert "breaks: 50." in page.paragraphs[0]
     assert [(key.name, key.cap, key.meaning) for key in (*page.legend, *page.actions)] == [
         ("f", "F", "smiley"),
         ("left", "Left", "not smiley"),
@@ -68,8 +68,8 @@ def test_letters_that_would_be_boxes_and_a_font_that_is_none_are_named(tmp_path:
         ('title = "Ready?"', "", "ready title is missing"),
         ("[pause]", "[pausa]", "pause is missing"),
         ('title = "Ready?"', "title = 3", "ready title is 3, expected a text"),
-        ("every {block} faces", "every {blok} faces", r"ready text asks for \['blok'\], expected only \['block'\]"),
-        ("every {block} faces", "every {block faces", "ready text .*braces"),
+        ("breaks: {block}", "breaks: {blok}", r"ready text asks for \['blok'\], expected only \['block'\]"),
+        ("breaks: {block}", "breaks: {block", "ready text .*braces"),
         ('L = { key = "l", word = "left" }', "", "handedness L is missing"),
     ],
 )
@@ -93,3 +93,9 @@ def test_answers_have_keys_that_can_be_told_apart(key: str, tmp_path: Path) -> N
     path = own(tmp_path, 'A = { key = "b", word = "both" }', f'A = {{ key = "{key}", word = "both" }}')
     with pytest.raises(UserError, match=f"handedness has the key '{key}', expected one of its own"):
         open_texts(str(path))
+
+
+def test_a_single_face_and_a_break_after_each_are_in_good_english() -> None:
+    consent = compose(open_texts("en"), "consent", subject="p07", faces=1, minutes=2)
+    ready = compose(open_texts("en"), "ready", block=1)
+    assert not any("1 faces" in paragraph for paragraph in (*consent.paragraphs, *ready.paragraphs))
