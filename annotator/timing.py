@@ -90,18 +90,7 @@ def measure(screen: Screen, host: Host) -> Report:
     while flips_s[-1] < end_s:
         flips_s.append(screen.flip(flips_s[-1] + PACE_S))
     wake_ups_s = wake_up_delays(screen)
-    page = compose(host.texts, "timing_keys", ((ESCAPE, "skip"),), presses=PRESSES)
-    host.show(host.artist.page(page))
-    sources: Counter[str] = Counter()
-    delays_s: list[float] = []
-    deadline_s = time.perf_counter() + PATIENCE_S
-    while len(delays_s) < PRESSES and (press := screen.wait_for_press(deadline_s)) is not None:
-        received_s = time.perf_counter()
-        if press.key == ESCAPE:
-            break
-        if press.down:
-            sources[press.source] += 1
-            delays_s.append(received_s - press.time_s)
+    sources, delays_s = key_delays(screen, host)
     return Report(
         time=now(),
         machine=f"{platform.node()}, {platform.platform()}",
@@ -113,6 +102,34 @@ def measure(screen: Screen, host: Host) -> Report:
         key_sources=dict(sources) or {screen.key_source: 0},
         key_delays_s=delays_s,
     )
+
+
+def key_delays(screen: Screen, host: Host) -> tuple[Counter[str], list[float]]:
+    """What timed the presses, and seconds from the time of each to the program having it; the page counts them.
+
+    Raises
+    ------
+    WindowClosed
+    """
+
+    def show_count() -> float:
+        done = (len(delays_s), PRESSES)
+        page = compose(host.texts, "timing_keys", ((ESCAPE, "skip"),), progress=done, presses=PRESSES)
+        return host.show(host.artist.page(page))
+
+    sources: Counter[str] = Counter()
+    delays_s: list[float] = []
+    shown_s = show_count()
+    deadline_s = shown_s + PATIENCE_S
+    while len(delays_s) < PRESSES and (press := screen.wait_for_press(deadline_s)) is not None:
+        received_s = time.perf_counter()
+        if press.key == ESCAPE:
+            break
+        if press.down and press.time_s >= shown_s:  # an earlier one had to wait for the page
+            sources[press.source] += 1
+            delays_s.append(received_s - press.time_s)
+            shown_s = show_count()
+    return sources, delays_s
 
 
 def wake_up_delays(screen: Screen) -> list[float]:

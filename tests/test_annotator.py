@@ -462,7 +462,7 @@ def test_who_presses_no_key_in_the_self_test_may_skip_that_part_and_who_closes_i
     short = "import runpy\nfrom annotator import timing\ntiming.FLIPS_S = 0.1\n"
     announcing = (
         "from annotator.host import Host\nshow = Host.show\n"
-        "Host.show = lambda *a: (show(*a), print('page', flush=True))\n"
+        "Host.show = lambda *a: (show(*a), print('page', flush=True))[0]\n"
     )
     program = desktop.start(
         folder, "--timing", code=short + announcing + "runpy.run_module('annotator', run_name='__main__')"

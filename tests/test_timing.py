@@ -1,4 +1,4 @@
-"""The verdict of the self-test, and its thread when the window is closed."""
+"""The verdict of the self-test, the presses it counts, and its thread when the window is closed."""
 
 import threading
 import time
@@ -6,10 +6,16 @@ from dataclasses import replace
 from typing import cast
 
 import pytest
+from fake_screen import Event, FakeScreen
+from PIL import Image
 
 from annotator import timing
+from annotator.host import Host
+from annotator.page import Page
 from annotator.screen import Screen, WindowClosed
-from annotator.timing import Report, judge, wake_up_delays
+from annotator.subjects import Person
+from annotator.texts import open_texts
+from annotator.timing import Report, judge, key_delays, wake_up_delays
 
 PRESSED = Report(
     time="2025-01-01T12:00:00+00:00",
@@ -52,6 +58,18 @@ def test_flips_that_come_late_and_flips_that_do_not_wait_are_reservations() -> N
     verdict, display, _ = judge(replace(PRESSED, vsync=False))
     assert verdict.startswith("With reservations: flips do not wait for the display, so that a face may appear up to")
     assert display.startswith("Display: paced by the program")
+
+
+def test_presses_are_counted_on_the_page_but_none_that_had_to_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "PRESSES", 3)
+    presses = [Event("f", 0.1), Event("j", 0.1, off_s=-0.2), Event("j", 0.1, down=False), Event("j", 0.1)]
+    screen = cast(Screen, FakeScreen([*presses, Event("escape", 0.1)]))
+    host = Host(screen, Person(screen), open_texts("en"))
+    pages: list[Page] = []
+    monkeypatch.setattr(host.artist, "page", lambda page: pages.append(page) or Image.new("L", (9, 9)))
+    sources, delays_s = key_delays(screen, host)
+    assert sources == {"test": 2} and len(delays_s) == 2
+    assert [page.progress[1] for page in pages if page.progress] == ["0 of 3", "1 of 3", "2 of 3"]
 
 
 def test_nothing_is_posted_to_a_window_that_was_closed(monkeypatch: pytest.MonkeyPatch) -> None:
