@@ -12,7 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from annotator.page import Key, Page
 
-COLUMN = 96.0  # width of a page's content
+COLUMN = 96.0  # width of a page's text
+MARGIN = 6.0  # free at the left and at the right of a row of keys
+APART = 9.0  # between two keys or figures
 LINE = 1.5  # distance between lines, in font sizes
 TYPE = (4.0, 3.6, 3.2, 2.8, 2.4, 2.1, 1.8, 1.5, 1.2)  # of paragraphs: the largest with which a page holds its text
 TOP = 3.0  # free above what stands on a page
@@ -39,6 +41,7 @@ class Artist:
     def __init__(self, size: tuple[int, int], grey: int, font: Path | None = None) -> None:
         self.size = size
         self.unit = min(size[0] / 120, size[1] / 90)
+        self.row_width = size[0] / self.unit - 2 * MARGIN
         self.fonts = {bold: font or font_file(bold) for bold in (False, True)}
         self.background = grey
         toward = 255 if contrast(255, grey) > contrast(0, grey) else 0
@@ -52,20 +55,19 @@ class Artist:
     def page(self, page: Page) -> Image.Image:
         """The whole screen."""
         screen = Image.new("L", self.size, self.background)
-        foot = self.px(14 if page.actions else 0)
+        foot = self._foot(page.actions)
+        room = self.size[1] - foot.height
         for size in TYPE:
             blocks = self._blocks(page, size)
-            height = sum(self.px(gap) + block.height for gap, block in blocks)
-            if height <= self.size[1] - foot - self.px(TOP):
+            height = self._height(blocks)
+            if height <= room - self.px(TOP):
                 break
-        y = max(0, (self.size[1] - foot - height) // 2)
+        y = max(0, (room - height) // 2)
         for gap, block in blocks:
             y += self.px(gap)
             screen.paste(block, ((self.size[0] - block.width) // 2, y))
             y += block.height
-        if page.actions:
-            row = self._row([self._action(key) for key in page.actions], gap=7)
-            screen.paste(row, ((self.size[0] - row.width) // 2, self.size[1] - self.px(7) - row.height // 2))
+        screen.paste(foot, ((self.size[0] - foot.width) // 2, room))
         return screen
 
     def cross(self) -> Image.Image:
@@ -78,20 +80,21 @@ class Artist:
         draw.rectangle((0, arm, side, arm + thickness - 1), self.plain)
         return cross
 
-    def text(self, text: str, size: float, ink: int, bold: bool = False) -> Image.Image:
-        """`text` centred in as few lines as the column allows, the lines of about equal length."""
+    def text(self, text: str, size: float, ink: int, bold: bool = False, width: float = COLUMN) -> Image.Image:
+        """`text` centred in as few lines as `width` allows, the lines of about equal length."""
         font = self._font(size, bold)
-        lines = self.wrap(text, font)
+        lines = self.wrap(text, font, width)
         step = round(LINE * font.size)
-        block = Image.new("L", (self.px(COLUMN), step * len(lines)), self.background)
+        longest = max(round(font.getlength(line)) for line in lines)
+        block = Image.new("L", (longest, step * len(lines)), self.background)
         draw = ImageDraw.Draw(block)
         for i, line in enumerate(lines):
             draw.text((block.width / 2, step * (i + 0.5)), line, ink, font, anchor="mm")
         return block
 
-    def wrap(self, text: str, font: ImageFont.FreeTypeFont) -> list[str]:
-        """As few lines as the column allows, as equal as can be without breaking a word that fits, such as a path."""
-        width = float(self.px(COLUMN))
+    def wrap(self, text: str, font: ImageFont.FreeTypeFont, width: float = COLUMN) -> list[str]:
+        """As few lines as `width` allows, as equal as can be without breaking a word that fits, such as a path."""
+        width = float(self.px(width))
         lines = fill_lines(text, font, width)
         longest = max((font.getlength(word) for word in text.split()), default=0.0)
         while (
@@ -114,12 +117,15 @@ class Artist:
         if page.entry is not None:
             blocks.append((5.0, self._entry(page.entry)))
         if page.figures:
-            blocks.append((6.0, self._row([self._figure(*figure) for figure in page.figures], gap=9)))
+            blocks.append((6.0, self._figures(page.figures)))
         if page.progress is not None:
             blocks.append((6.0, self._progress(*page.progress)))
         if page.note:
             blocks.append((4.0, self.text(page.note, 2.8, self.faint)))
         return blocks
+
+    def _height(self, blocks: Sequence[tuple[float, Image.Image]]) -> int:
+        return sum(self.px(gap) + block.height for gap, block in blocks)
 
     def _load_font(self, size: float, bold: bool) -> ImageFont.FreeTypeFont:
         return ImageFont.truetype(self.fonts[bold], self.px(size))
@@ -141,25 +147,45 @@ class Artist:
 
     def _legend(self, keys: Sequence[Key]) -> Image.Image:
         """Keys side by side in cells of one width, so that two lie left and right of the middle."""
+        room = self.row_width / len(keys) - APART
         parts = [
-            self._column([self._keycap(key.cap, 12), self._line(key.meaning, 4.2, self.strong, bold=True)], gap=1.5)
+            self._column([self._keycap(key.cap, 12), self.text(key.meaning, 4.2, self.strong, True, room)], gap=1.5)
             for key in keys
         ]
-        width = max(part.width for part in parts) + self.px(9)
+        width = max(part.width for part in parts) + self.px(APART)
         cells = []
         for part in parts:
             cells.append(Image.new("L", (width, part.height), self.background))
             cells[-1].paste(part, ((width - part.width) // 2, 0))
-        return self._row(cells, gap=0)
+        return self._row(cells, gap=0, top=True)
+
+    def _foot(self, actions: Sequence[Key]) -> Image.Image:
+        """The actions side by side, or one under the other where that is too wide, with free space above and below."""
+        if not actions:
+            return Image.new("L", (0, 0))
+        parts = [self._action(key) for key in actions]
+        keys = self._row(parts, gap=7)
+        if keys.width > self.px(self.row_width):
+            keys = self._column(parts, gap=2)
+        foot = Image.new("L", (keys.width, keys.height + self.px(9)), self.background)
+        foot.paste(keys, (0, self.px(4.5)))
+        return foot
 
     def _action(self, key: Key) -> Image.Image:
-        return self._row([self._keycap(key.cap, 5), self._line(key.meaning, 3.2, self.plain)], gap=1.5)
+        cap = self._keycap(key.cap, 5)
+        room = self.row_width - cap.width / self.unit - 1.5
+        return self._row([cap, self.text(key.meaning, 3.2, self.plain, width=room)], gap=1.5)
 
-    def _figure(self, value: str, caption: str) -> Image.Image:
-        return self._column([self._line(value, 8, self.strong, bold=True), self._line(caption, 3.1, self.faint)], gap=0)
+    def _figures(self, figures: Sequence[tuple[str, str]]) -> Image.Image:
+        room = self.row_width / len(figures) - APART
+        parts = [
+            self._column([self.text(value, 8, self.strong, True), self.text(caption, 3.1, self.faint, width=room)], 0)
+            for value, caption in figures
+        ]
+        return self._row(parts, APART, top=True)
 
     def _entry(self, typed: str) -> Image.Image:
-        words = self._line(typed or " ", 8, self.strong, bold=True)
+        words = self.text(typed, 8, self.strong, bold=True)
         field = Image.new("L", (self.px(24), words.height + self.px(0.8)), self.background)
         field.paste(words, ((field.width - words.width) // 2, 0))
         draw = ImageDraw.Draw(field)
@@ -172,15 +198,10 @@ class Artist:
         draw = ImageDraw.Draw(bar)
         draw.rounded_rectangle((0, 0, width - 1, height - 1), height // 2, self.cap)
         draw.rounded_rectangle((0, 0, max(height, round(width * share)) - 1, height - 1), height // 2, self.plain)
-        return self._column([bar.reduce(SMOOTH), self._line(words, 3.1, self.faint)], gap=1.2)
+        return self._column([bar.reduce(SMOOTH), self.text(words, 3.1, self.faint)], gap=1.2)
 
-    def _line(self, text: str, size: float, ink: int, bold: bool = False) -> Image.Image:
-        font = self._font(size, bold)
-        line = Image.new("L", (round(font.getlength(text)), round(LINE * font.size)), self.background)
-        ImageDraw.Draw(line).text((0, line.height / 2), text, ink, font, anchor="lm")
-        return line
-
-    def _row(self, parts: Sequence[Image.Image], gap: float) -> Image.Image:
+    def _row(self, parts: Sequence[Image.Image], gap: float, top: bool = False) -> Image.Image:
+        """Side by side, at one height in the middle or at the top."""
         space = self.px(gap)
         row = Image.new(
             "L",
@@ -189,7 +210,7 @@ class Artist:
         )
         x = 0
         for part in parts:
-            row.paste(part, (x, (row.height - part.height) // 2))
+            row.paste(part, (x, 0 if top else (row.height - part.height) // 2))
             x += part.width + space
         return row
 

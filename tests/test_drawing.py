@@ -37,6 +37,26 @@ def test_a_page_fits_every_screen_and_stands_in_its_middle(size: tuple[int, int]
     assert left > margin
 
 
+LONG_WORDS = Page(
+    title="Mit welcher Hand schreiben Sie?",
+    legend=tuple(Key(cap.lower(), cap, "mit der rechten Hand") for cap in "LRB"),
+    figures=(("0.61 s", "mittlere Antwortzeit aller Gesichter"),) * 3,
+    actions=(
+        Key("space", "Leertaste", "Ich habe alles gelesen und bin einverstanden"),
+        Key("escape", "Esc", "Ich möchte nicht teilnehmen"),
+    ),
+)
+
+
+@pytest.mark.parametrize("size", [(640, 480), (1024, 768), (1080, 1920), (1280, 720)])
+def test_rows_of_keys_and_figures_with_long_words_never_leave_the_screen(size: tuple[int, int]) -> None:
+    drawn = ink(Artist(size, 40).page(LONG_WORDS), 40)
+    margin = size[0] // 60
+    assert drawn.any()
+    for edge in (drawn[:, :margin], drawn[:, -margin:], drawn[-margin:]):
+        assert not edge.any()
+
+
 @pytest.mark.parametrize("grey", [0, 40, 128, 255])
 def test_text_stands_out_from_any_grey(grey: int) -> None:
     picture = np.asarray(Artist((1280, 720), grey).page(FULL), dtype=int)
