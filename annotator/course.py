@@ -18,6 +18,7 @@ from shell import UserError
 
 PRACTICE_SEED = 7_531_902  # of the drawn faces for practice; no image set is drawn with it
 PRACTICE_SIZE = 256
+SECONDS_PER_TRIAL = 2.0  # for the duration that the subject is told
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,12 @@ class Course:
     @property
     def total(self) -> int:
         return self.done + len(self.trials)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What the braces in the subject's texts stand for."""
+        minutes = max(2, round(self.total * SECONDS_PER_TRIAL / 60))
+        return {"subject": self.subject, "faces": self.total, "minutes": minutes, "block": self.settings.block}
 
     def load(self, planned: Planned) -> Image.Image:
         """The picture of a trial. Raises BadPicture."""

@@ -70,6 +70,12 @@ class Artist:
         screen.paste(foot, ((self.size[0] - foot.width) // 2, room))
         return screen
 
+    def fits(self, page: Page) -> bool:
+        """Whether a page has room on the screen, be it in the smallest type."""
+        foot, blocks = self._foot(page.actions), self._blocks(page, TYPE[-1])
+        widest = max(part.width for part in (foot, *(block for _, block in blocks)))
+        return widest <= self.size[0] and self._height(blocks) <= self.size[1] - foot.height - self.px(TOP)
+
     def cross(self) -> Image.Image:
         """The fixation cross."""
         arm, thickness = self.px(1.8), max(2, self.px(0.4))
@@ -85,7 +91,7 @@ class Artist:
         font = self._font(size, bold)
         lines = self.wrap(text, font, width)
         step = round(LINE * font.size)
-        longest = max(round(font.getlength(line)) for line in lines)
+        longest = max(1, *(round(font.getlength(line)) for line in lines))
         block = Image.new("L", (longest, step * len(lines)), self.background)
         draw = ImageDraw.Draw(block)
         for i, line in enumerate(lines):

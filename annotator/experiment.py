@@ -23,7 +23,6 @@ from sessions import participants, runs
 from shell import UserError, percent
 
 FEEDBACK_S = 0.8
-SECONDS_PER_TRIAL = 2.0  # for the duration that the subject is told
 
 
 class Declined(Leave):
@@ -66,16 +65,7 @@ class Experiment:
         if course.done:
             host.turn(compose(host.texts, "welcome_back", progress=host.progress))
         else:
-            minutes = max(2, round(course.total * SECONDS_PER_TRIAL / 60))
-            page = compose(
-                host.texts,
-                "consent",
-                (("space", "agree"), ("escape", "leave")),
-                subject=course.subject,
-                faces=course.total,
-                minutes=minutes,
-            )
-            if host.ask(page) == slide.ESCAPE:
+            if host.ask(compose(host.texts, "consent", **course.values)) == slide.ESCAPE:
                 raise Declined
             self.record.note(ConsentTime=now())
             self._ask_about_you()
@@ -99,8 +89,7 @@ class Experiment:
     def _practise(self) -> None:
         if not self.course.practice:
             return
-        actions = (("space", "start"), ("escape", "pause"))
-        self.host.turn(compose(self.host.texts, "practice", actions, self.course.responses))
+        self.host.turn(compose(self.host.texts, "practice", responses=self.course.responses))
         for planned, shown in zip(self.course.practice, self._show(self.course.practice), strict=True):
             self.host.say("feedback", self._feedback(planned, shown.outcome), FEEDBACK_S)
 
@@ -116,10 +105,9 @@ class Experiment:
 
     def _judge(self) -> None:
         course, host = self.course, self.host
-        actions = (("space", "start"), ("escape", "pause"))
         block = course.settings.block
         section = "ready" if len(course.trials) > block else "ready_no_break"
-        host.turn(compose(host.texts, section, actions, course.responses, block=block))
+        host.turn(compose(host.texts, section, responses=course.responses, **course.values))
         for done, _ in enumerate(self._show(course.trials), start=1):
             if done % block == 0 and done < len(course.trials):
                 host.turn(compose(host.texts, "break", progress=host.progress))
@@ -182,4 +170,4 @@ class Experiment:
             figures.append((percent(results.consistency), host.texts.get("results", "consistency")))
         if results.trials:
             figures.append((str(results.misses), host.texts.get("results", "misses")))
-        host.ask(compose(host.texts, section, (("space", "close"),), figures=tuple(figures)))
+        host.ask(compose(host.texts, section, figures=tuple(figures)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from annotator.drawing import Artist
-from annotator.page import Page, compose, question
+from annotator.page import SKIP, Page, compose, question
 from annotator.slide import ESCAPE
 from annotator.subjects import Person
 from annotator.texts import Texts
@@ -67,7 +67,7 @@ class Host:
         Leave
         """
         progress = self.progress if self.progress[0] else None
-        page = compose(self.texts, "pause", (("space", "continue"), ("escape", "leave")), progress=progress)
+        page = compose(self.texts, "pause", progress=progress)
         if self.ask(page) == ESCAPE:
             raise Leave
 
@@ -87,8 +87,7 @@ class Host:
         """An age in years, None where it is skipped."""
         typed = ""
         while True:
-            word = "continue" if typed else "skip"
-            page = compose(self.texts, "age", (("return", word), ("escape", "pause")), entry=typed)
+            page = compose(self.texts, "age", None if typed else SKIP, entry=typed)
             key = self.turn(page, DIGITS | {"backspace"})
             if key == "backspace":
                 typed = typed[:-1]

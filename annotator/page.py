@@ -5,6 +5,25 @@ from dataclasses import dataclass
 
 from annotator.texts import Texts
 
+GO_ON = (("space", "continue"), ("escape", "pause"))
+SKIP = (("return", "skip"), ("escape", "pause"))
+START = (("space", "start"), ("escape", "pause"))
+CLOSE = (("space", "close"),)
+ACTIONS = {
+    "consent": (("space", "agree"), ("escape", "leave")),
+    "age": (("return", "continue"), ("escape", "pause")),
+    "practice": START,
+    "ready": START,
+    "ready_no_break": START,
+    "pause": (("space", "continue"), ("escape", "leave")),
+    "cannot_write": (("space", "retry"), ("escape", "leave")),
+    "thank_you": CLOSE,
+    "goodbye": CLOSE,
+    "declined": CLOSE,
+    "not_saved": CLOSE,
+}
+"""The keys that end the page of a section, and the words in [actions] for what they do; on others those of `GO_ON`."""
+
 
 @dataclass(frozen=True)
 class Key:
@@ -40,7 +59,7 @@ class Page:
 def compose(
     texts: Texts,
     section: str,
-    actions: tuple[tuple[str, str], ...] = (("space", "continue"), ("escape", "pause")),
+    actions: tuple[tuple[str, str], ...] | None = None,
     responses: Mapping[str, str] | None = None,
     progress: tuple[int, int] | None = None,
     entry: str | None = None,
@@ -52,11 +71,12 @@ def compose(
 
     Parameters
     ----------
-    actions : key names, and the words in [actions] for what they do.
+    actions : in place of those in `ACTIONS`.
     responses : key name to response, where the page shows the response keys.
     progress : trials done, and all trials.
     """
     paragraphs = texts.get(section, "text", **values).split("\n\n")
+    ended = ACTIONS.get(section, GO_ON) if actions is None else actions
     shown = None
     if progress is not None:
         done, total = progress
@@ -69,7 +89,7 @@ def compose(
         figures=figures,
         progress=shown,
         note=note,
-        actions=tuple(action(texts, name, word) for name, word in actions),
+        actions=tuple(action(texts, name, word) for name, word in ended),
     )
 
 
@@ -79,7 +99,7 @@ def question(texts: Texts, section: str, codes: Iterable[str]) -> Page:
     return Page(
         title=texts.get(section, "title"),
         legend=tuple(Key(name, cap(texts, name), word) for name, word in answers),
-        actions=(action(texts, "return", "skip"), action(texts, "escape", "pause")),
+        actions=tuple(action(texts, name, word) for name, word in SKIP),
     )
 
 

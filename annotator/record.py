@@ -81,8 +81,7 @@ class Record:
             except OSError as error:
                 problem = f"{path}: {error.strerror}"
                 print(f"{problem}; not saved so far: {answer}")
-                actions = (("space", "retry"), ("escape", "leave"))
-                page = compose(self.host.texts, "cannot_write", actions, note=problem)
+                page = compose(self.host.texts, "cannot_write", note=problem)
                 if self.host.ask(page) == ESCAPE:
                     raise NotSaved from error
 

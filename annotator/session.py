@@ -10,6 +10,7 @@ from annotator.experiment import Experiment
 from annotator.host import Host
 from annotator.plan import REPEAT_DISTANCE
 from annotator.record import COLUMNS, Record
+from annotator.rehearsal import check_pages
 from annotator.screen import Screen, WindowClosed
 from annotator.settings import Settings
 from annotator.sidecar import describe_course, describe_screen
@@ -42,6 +43,7 @@ def record(settings: Settings, subject: str) -> None:
         screen.check_keys(course.responses)
         person = who_presses(course, screen)
         host = Host(screen, person, texts)
+        check_pages(course, host)
         sidecar |= describe_screen(screen, course) | person.describe()
         if (angle := sidecar["FaceHeight_deg"]) is not None:
             print(f"Faces are {sidecar['FaceHeight']} pixels high, {angle:.1f} degrees of visual angle.")

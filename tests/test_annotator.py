@@ -16,6 +16,7 @@ import pytest
 from desktop import Desktop, draw_faces, finish, open_desktop, wait_for_line
 
 import sessions
+from annotator.texts import ENGLISH
 from sessions import participants
 
 pytestmark = pytest.mark.window
@@ -555,6 +556,21 @@ def test_what_the_user_got_wrong_is_one_sentence(
     assert message in output
     assert "Traceback" not in output
     assert not (folder / "sessions").exists()
+
+
+def test_words_that_no_type_is_small_enough_for_are_told_before_anything_is_shown(
+    desktop: Desktop, folder: Path
+) -> None:
+    english, start = ENGLISH.read_text(encoding="utf-8"), "You will see faces"
+    assert start in english
+    (folder / "own.toml").write_text(english.replace(start, "word " * 1500 + start), encoding="utf-8")
+    program = desktop.start(folder, *QUICK, "--texts", "own.toml", code=ANNOUNCING)
+    assert finish(program) == (
+        "error: own.toml, [consent]: its text does not fit on this screen of 1024 x 768 pixels "
+        "even at the smallest type; shorten it.\n"
+    )
+    assert program.returncode == 2
+    assert not (folder / "sessions" / "sub-alice").exists()
 
 
 def test_a_key_that_may_be_asked_for_is_called_so_when_it_is_pressed(desktop: Desktop, folder: Path) -> None:
