@@ -136,7 +136,7 @@ def test_what_the_subject_reads_stands_beside_the_answers(images: ImageSet) -> N
     sidecar = describe_course(settle(SETTINGS, "alice", images, []), [], texts)
     assert texts.get("instructions", "title") in sidecar["Instructions"]
     assert texts.get("instructions", "text") in sidecar["Instructions"]
-    assert "{faces} faces" in sidecar["Consent"]
+    assert "Number of faces: {faces}." in sidecar["Consent"]
     assert (sidecar["PracticeTrials"], sidecar["BlockLength"], sidecar["PracticeSlowAfter"]) == (2, 50, 1.2)
 
 
