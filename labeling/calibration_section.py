@@ -15,7 +15,8 @@ STEPS = 120  # of a drawn curve
 def calibration_section(calibration: Calibration) -> str:
     """Both curves, what they say in words, and their table, as HTML."""
     rows = "".join(
-        f"<tr><th>{asked:+.2f}<td>{perceived:+.2f}<td>{low:+.2f} to {high:+.2f}"
+        f"<tr><th>{charts.figure(asked)}<td>{charts.figure(perceived)}"
+        f"<td>{charts.figure(low)} to {charts.figure(high)}"
         f"<td>{100 * smiley:.0f} %<td>{votes:,}</tr>"
         for asked, perceived, low, high, smiley, votes in zip(
             calibration.asked,
@@ -37,25 +38,29 @@ def calibration_section(calibration: Calibration) -> str:
 
 def findings(calibration: Calibration) -> list[str]:
     """What was found, in sentences."""
-    low, high = calibration.range
-    pse, pse_low, pse_high = calibration.pse
+    low, high = map(charts.number, calibration.range)
+    pse, pse_low, pse_high = map(charts.number, calibration.pse)
     slope, slope_low, slope_high = calibration.slope
     lowest, highest = calibration.asked[0], calibration.asked[-1]
-    said = [f"Asked for {lowest:+g} to {highest:+g}, the model shows what people see as {low:+.2f} to {high:+.2f}."]
-    if lowest <= pse <= highest:
+    first, last, grows_from, grows_to = (
+        charts.number(degree, "+g") for degree in (lowest, highest, calibration.grows_from, calibration.grows_to)
+    )
+    people = "the simulated subjects" if calibration.simulated else "people"
+    said = [f"Asked for {first} to {last}, the model shows what {people} see as {low} to {high}."]
+    if lowest <= calibration.pse[0] <= highest:
         said += [
-            f"Half of the answers are smiley at {pse:+.2f} (90 % interval {pse_low:+.2f} to {pse_high:+.2f}).",
-            f"There one unit of asked degree adds {slope:.2f} to the probability of smiley ({slope_low:.2f} to "
-            f"{slope_high:.2f}); {100 * calibration.lapse:.0f} % of the answers do not depend on it.",
+            f"Half of the answers are smiley at {pse} (90 % interval {pse_low} to {pse_high}).",
+            f"The slope there is {slope:.2f} per unit of asked degree ({slope_low:.2f} to {slope_high:.2f}); "
+            f"{100 * calibration.lapse:.0f} % of the answers do not depend on the degree.",
         ]
     else:
         said.append("At no asked degree are half of the answers smiley.")
     if calibration.grows_from >= calibration.grows_to:
         return [*said, "These answers do not tell any two asked degrees apart."]
     if calibration.grows_to < highest:
-        said.append(f"From {calibration.grows_to:+g} on, the answers cannot be told from those at {highest:+g}.")
+        said.append(f"From {grows_to} on, the answers cannot be told from those at {last}.")
     if calibration.grows_from > lowest:
-        said.append(f"Up to {calibration.grows_from:+g}, the answers cannot be told from those at {lowest:+g}.")
+        said.append(f"Up to {grows_from}, the answers cannot be told from those at {first}.")
     if calibration.grows_to == highest and calibration.grows_from == lowest:
         said.append("The answers grow over the whole asked range.")
     return said
@@ -68,7 +73,7 @@ def _words(calibration: Calibration) -> str:
         if calibration.subjects == 1
         else ""
     )
-    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in findings(calibration))
+    items = "".join(f"<li>{charts.prose(sentence)}</li>" for sentence in findings(calibration))
     return (
         f"<p>{calibration.subjects:,} {people} judged {calibration.identities:,} identities that the model "
         f"{escape(calibration.model)} made at known degrees of smile. Perceived is the mean label that very many such "
@@ -113,7 +118,7 @@ def _psychometric_chart(calibration: Calibration) -> str:
         curve,
         (0, 0.25, 0.5, 0.75, 1),
         ("asked degree", "share of smiley"),
-        [(pse, f"one half at {pse:+.2f}")] if inside else [],
+        [(pse, f"one half at {charts.number(pse)}")] if inside else [],
     )
     return f"<div><h3>Psychometric function</h3>{chart}</div>"
 

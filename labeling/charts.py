@@ -1,10 +1,27 @@
 """Small charts as SVG that takes its colours from the page, so that it suits light, dark and paper."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+
+def number(value: float, form: str = "+.2f") -> str:
+    """As text in the format `form`, for a sentence or a terminal; 0 has no sign."""
+    text = format(value, form)
+    return text.lstrip("+-") if float(text) == 0 else text
+
+
+def prose(sentence: str) -> str:
+    """As markup, with true minus signs before numbers."""
+    return re.sub(r"(?<!\w)-(?=\d)", "−", escape(sentence))
+
+
+def figure(value: float, form: str = "+.2f") -> str:
+    """`number` as markup."""
+    return prose(number(value, form))
 
 
 def histogram(values: ArrayLike, low: float, high: float, bins: int, width: int, height: int, unit: str = "") -> str:
@@ -13,7 +30,7 @@ def histogram(values: ArrayLike, low: float, high: float, bins: int, width: int,
     step = width / bins
     bars = "".join(
         f'<rect x="{i * step + 0.5:.1f}" y="{height - h:.1f}" width="{step - 1:.1f}" height="{h:.1f}">'
-        f"<title>{edges[i]:.2f} to {edges[i + 1]:.2f}{unit}: {n}</title></rect>"
+        f"<title>{_tick(edges[i], low)} to {_tick(edges[i + 1], low)}{unit}: {n}</title></rect>"
         for i, (n, h) in enumerate(zip(counts, height * counts / max(counts.max(), 1), strict=True))
     )
     ticks = [low, (low + high) / 2, high] if width > 200 else [low, high]
@@ -37,8 +54,8 @@ def intervals(smile: ArrayLike, low: ArrayLike, high: ArrayLike, width: int, hei
     stroke = min(3.0, max(0.8, 0.6 * width / max(len(order), 1)))
     grid = "".join(
         f'<path class="grid" d="M0 {(1 - value) / 2 * height:.1f}H{width}"/>'
-        f'<text x="{width + 6}" y="{(1 - value) / 2 * height + 4:.1f}">{word}</text>'
-        for value, word in ((-1, "−1"), (-0.5, "−0.5"), (0, "0"), (0.5, "+0.5"), (1, "+1"))
+        f'<text x="{width + 6}" y="{(1 - value) / 2 * height + 4:.1f}">{_tick(value, -1)}</text>'
+        for value in (-1, -0.5, 0, 0.5, 1)
     )
     body = f'{grid}<path class="interval" d="{lines}" stroke-width="{stroke:.1f}"/><path class="line" d="{points}"/>'
     return _svg(width + 36, height, body, pad=8)
@@ -67,24 +84,27 @@ def relation(
 
     grid = "".join(
         f'<path class="grid" d="M{at(left, y)}H{width}"/>'
-        f'<text x="-14" y="{(top - y) / (top - bottom) * height + 4:.1f}" text-anchor="end">{_tick(y)}</text>'
+        f'<text x="-14" y="{(top - y) / (top - bottom) * height + 4:.1f}" text-anchor="end">{_tick(y, bottom)}</text>'
         for y in y_ticks
     )
     x_ticks = "".join(
-        f'<text x="{(x - left) / (right - left) * width:.1f}" y="{height + 20}" text-anchor="middle">{_tick(x)}</text>'
+        f'<text x="{(x - left) / (right - left) * width:.1f}" y="{height + 20}" text-anchor="middle">'
+        f"{_tick(x, left)}</text>"
         for x in (xs if len(xs) <= 9 else np.linspace(left, right, 5).round(2))
     )
     first, last = max(left, bottom), min(right, top)
     diagonal = f'<path class="aside" d="M{at(first, first)}L{at(last, last)}"/>' if same_scale and first < last else ""
     verticals = "".join(
         f'<path class="aside" d="M{at(x, bottom)}V0"/>'
-        f'<text x="{(x - left) / (right - left) * width:.1f}" y="-6" text-anchor="middle">{escape(word)}</text>'
+        f'<text x="{(x - left) / (right - left) * width:.1f}" y="-6" text-anchor="middle">{prose(word)}</text>'
         for x, word in marks
     )
     line = "".join(f"{'L' if i else 'M'}{at(x, y)}" for i, (x, y) in enumerate(curve))
     bars = "".join(f"M{at(x, low)}L{at(x, high)}" for x, _, low, high in points)
     dots = "".join(
-        '<circle cx="{}" cy="{}" r="4"><title>{}</title></circle>'.format(*at(x, y).split(), f"{x:g}: {y:.2f}")
+        '<circle cx="{}" cy="{}" r="4"><title>{}: {}</title></circle>'.format(
+            *at(x, y).split(), _tick(x, left), _tick(round(y, 2), bottom)
+        )
         for x, y, *_ in points
     )
     names = (
@@ -111,8 +131,9 @@ def correlation_bar(r: float, width: int = 160, height: int = 12) -> str:
     return _svg(width, height, body)
 
 
-def _tick(value: float) -> str:
-    return f"{value:g}".replace("-", "−")
+def _tick(value: float, lowest: float) -> str:
+    """With a sign where the axis that begins at `lowest` has both."""
+    return figure(value, "+g" if lowest < 0 else "g")
 
 
 def _axis(ticks: Sequence[float], low: float, high: float, width: int, height: int, unit: str) -> str:
@@ -120,7 +141,8 @@ def _axis(ticks: Sequence[float], low: float, high: float, width: int, height: i
     for i, tick in enumerate(ticks):
         anchor = "start" if i == 0 else "end" if i == len(ticks) - 1 else "middle"
         x = (tick - low) / (high - low) * width
-        labels.append(f'<text x="{x:.1f}" y="{height + 13}" text-anchor="{anchor}">{_tick(tick)}{escape(unit)}</text>')
+        word = _tick(tick, low) + escape(unit)
+        labels.append(f'<text x="{x:.1f}" y="{height + 13}" text-anchor="{anchor}">{word}</text>')
     return f'<path class="grid" d="M0 {height}H{width}"/>' + "".join(labels)
 
 

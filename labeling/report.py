@@ -84,6 +84,8 @@ def write_report(images: "ImageSet", labels: "pd.DataFrame", recorded: Recorded 
 
 
 def _overview(labels: "pd.DataFrame", recorded: Recorded | None) -> str:
+    from labeling import charts
+
     figures = [(f"{len(labels):,}", shell.plural(len(labels), "face") + " labelled")]
     if recorded is not None:
         figures += [
@@ -97,7 +99,7 @@ def _overview(labels: "pd.DataFrame", recorded: Recorded | None) -> str:
     tiles = "".join(f"<div><b>{value}</b><span>{escape(name)}</span></div>" for value, name in figures)
     notes = ""
     if recorded is not None:
-        items = "".join(f"<li>{escape(note)}</li>" for note in recorded.notes)
+        items = "".join(f"<li>{charts.prose(note)}</li>" for note in recorded.notes)
         notes = f"<p>Method: <b>{escape(recorded.method)}</b>.</p><ul>{items}</ul>"
     return f'<div class="tiles">{tiles}</div>{notes}'
 
@@ -117,6 +119,8 @@ def _distribution(labels: "pd.DataFrame") -> str:
 
 
 def _faces(images: "ImageSet", labels: "pd.DataFrame") -> str:
+    from labeling import charts
+
     ordered = labels.sort_values(["smile", "image"])
     rows = [("Most smiling", ordered.iloc[::-1]), ("Least smiling", ordered)]
     if {"smile_low", "smile_high"} <= set(labels):
@@ -128,7 +132,7 @@ def _faces(images: "ImageSet", labels: "pd.DataFrame") -> str:
     for name, table in rows:
         figures = [
             f'<figure><img src="{picture}" alt="" width="{THUMBNAIL}" height="{THUMBNAIL}">'
-            f'<figcaption title="{escape(str(row.image))}">{_signed(row.smile)}</figcaption></figure>'
+            f'<figcaption title="{escape(str(row.image))}">{charts.figure(row.smile)}</figcaption></figure>'
             for row in table.head(SHOWN).itertuples()
             if (picture := _thumbnail(images.path(str(row.image))))
         ]
@@ -226,16 +230,18 @@ def _confounds(labels: "pd.DataFrame", metadata: "pd.DataFrame") -> str:
     found = confounds(labels, metadata)
     if found.empty:
         return ""
-    warned = ", ".join(f"{_spelled(row.what)} (r = {_signed(row.r)})" for row in found[found["warn"]].itertuples())
+    warned = ", ".join(
+        f"{_spelled(row.what)} (r = {charts.number(row.r)})" for row in found[found["warn"]].itertuples()
+    )
     warning = (
-        f'<p class="warning"><b>The labels go along with {escape(warned)}.</b> A model that learns from them may '
+        f'<p class="warning"><b>The labels go along with {charts.prose(warned)}.</b> A model that learns from them may '
         "change this together with the smile.</p>"
         if warned
         else f"<p>Nothing that is known about the faces goes along with the labels by |r| &gt; {WARN_ABOVE} "
         "and more than chance would.</p>"
     )
     rows = "".join(
-        f"<tr{' class=warned' if row.warn else ''}><th>{escape(_spelled(row.what))}<td>{_signed(row.r)}"
+        f"<tr{' class=warned' if row.warn else ''}><th>{escape(_spelled(row.what))}<td>{charts.figure(row.r)}"
         f"<td>{charts.correlation_bar(row.r)}<td>{row.n:,}</tr>"
         for row in found.head(30).itertuples()
     )
@@ -252,10 +258,6 @@ def _section(title: str, body: str) -> str:
 def _spelled(what: str) -> str:
     """A column of the metadata in words."""
     return what.replace("_", " ")
-
-
-def _signed(value: float) -> str:
-    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "−")  # never -0.00
 
 
 def _seconds(value: float) -> str:

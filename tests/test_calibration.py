@@ -1,6 +1,7 @@
 """The loop closes: from answers to faces of known degrees back to the truth, and from there to what to ask for."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -205,9 +206,14 @@ def test_faces_of_unknown_identities_are_no_calibration() -> None:
 
 def test_a_slope_at_a_point_that_nobody_saw_is_not_told() -> None:
     seen, unseen = (replace(CALIBRATION, pse=(pse, pse - 0.1, pse + 0.1)) for pse in (0.0, -9.0))
-    assert "one unit of asked degree adds" in " ".join(findings(seen))
-    assert "one unit of asked degree adds" not in " ".join(findings(unseen))
+    assert "The slope there is 0.40 per unit of asked degree (0.30 to 0.50)" in " ".join(findings(seen))
+    assert "slope" not in " ".join(findings(unseen))
     assert "At no asked degree are half of the answers smiley." in findings(unseen)
+
+
+def test_what_simulated_subjects_see_is_not_said_of_people() -> None:
+    assert "what people see as -0.80 to +0.80" in findings(CALIBRATION)[0]
+    assert "what the simulated subjects see as" in findings(replace(CALIBRATION, simulated=True))[0]
 
 
 def test_answers_grow_between_the_degrees_that_can_be_told_from_the_ends() -> None:
@@ -228,6 +234,8 @@ def test_the_report_of_labels_alone_shows_the_calibration_too(stimuli: Path) -> 
     report.main(report.Settings(data=stimuli))
     page = (stimuli / "labels.html").read_text(encoding="utf-8")
     assert "From +1 on, the answers cannot be told from those at +2." in page
+    section = re.sub("<[^>]*>", " ", page[page.index("<h2>Calibration") : page.index("<h2>Distribution")])
+    assert not re.search(r"(?<!\w)-\d|[+−]0(\.0+)?\b(?!\.)", section)  # one minus sign, and 0 has none
     assert "One subject: the intervals speak of other faces" in page
 
 

@@ -129,7 +129,8 @@ def test_a_confound_kept_as_a_code_is_named_by_the_word_of_the_set(faces: Path) 
     (faces / "set.json").write_text(json.dumps({"levels": {"gender": {"0": "male", "1": "female"}}}))
     report.main(report.Settings())
     r = table["gender"].corr(table["true_smile"])
-    assert f"The labels go along with gender = female (r = {r:+.2f})" in (faces / "labels.html").read_text("utf-8")
+    said = charts.prose(f"The labels go along with gender = female (r = {r:+.2f})")
+    assert said in (faces / "labels.html").read_text("utf-8")
 
 
 def test_the_report_without_labels_says_so(faces: Path) -> None:
