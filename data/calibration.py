@@ -7,11 +7,11 @@
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from shell import UserError, typed, write_text
 
@@ -125,6 +125,43 @@ class Calibration:
         return PchipInterpolator(self.asked, self.perceived)
 
 
+class _Kind(NamedTuple):
+    """Of a value in the file."""
+
+    word: str
+    holds: Callable[[Any], bool]
+
+
+def _number(low: float, high: float, word: str) -> _Kind:
+    return _Kind(word, lambda value: type(value) in (int, float) and low <= value <= high)  # NaN is not between
+
+
+TEXT = _Kind("text", lambda value: isinstance(value, str))
+YES_OR_NO = _Kind("true or false", lambda value: isinstance(value, bool))
+COUNT = _Kind("whole number of at least 1", lambda value: type(value) is int and value >= 1)
+NUMBER, DEGREE = _number(-1e9, 1e9, "number"), _number(-1, 1, "number from -1 to 1")
+SHARE = _number(0, 1, "number from 0 to 1")
+ONE, PER_DEGREE = 1, 0  # values in a field
+FIELDS = {
+    "model": (TEXT, ONE),
+    "method": (TEXT, ONE),
+    "subjects": (COUNT, ONE),
+    "identities": (COUNT, ONE),
+    "simulated": (YES_OR_NO, ONE),
+    "asked": (NUMBER, PER_DEGREE),
+    "perceived": (DEGREE, PER_DEGREE),
+    "perceived_low": (DEGREE, PER_DEGREE),
+    "perceived_high": (DEGREE, PER_DEGREE),
+    "votes": (COUNT, PER_DEGREE),
+    "smiley": (SHARE, PER_DEGREE),
+    "pse": (NUMBER, 3),
+    "slope": (_number(1e-9, 1e9, "number above 0"), 3),
+    "lapse": (_number(0, 0.5, "number from 0 to 0.5"), ONE),
+    "grows_from": (NUMBER, ONE),
+    "grows_to": (NUMBER, ONE),
+}
+
+
 def write_calibration(folder: Path, calibration: Calibration) -> Path:
     """Write calibration.json into the set in `folder`; returns its path."""
     path = folder / FILE
@@ -153,15 +190,19 @@ def read_calibration(folder: str | os.PathLike[str]) -> Calibration:
     if not isinstance(found, dict) or not names <= found.keys():
         missing = sorted(names - found.keys()) if isinstance(found, dict) else sorted(names)
         raise UserError(f"{path}: not a calibration (no {', '.join(missing)}).")
-    lists: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
-    calibration = Calibration(**{name: lists[name] for name in names})
-    if not (_rises(calibration.asked, FLAT) and _rises(calibration.perceived, 0.0)) or (
-        len(calibration.asked) != len(calibration.perceived)
-    ):
-        raise UserError(
-            f"{path}: expected two or more asked degrees that increase, and perceived ones that never fall."
-        )
-    return calibration
+    degrees = len(found["asked"]) if isinstance(found["asked"], list) else 0
+    for name, (kind, count) in FIELDS.items():
+        value = found[name]
+        values = [value] if count == ONE else value
+        n = count or max(degrees, 2)
+        if not isinstance(values, list) or len(values) != n or not all(map(kind.holds, values)):
+            expected = kind.word if count == ONE else f"a list of {n}, each a {kind.word}"
+            raise UserError(f"{path}: {name} is {json.dumps(value)[:60]}, expected {expected}.")
+    for name, least, course in (("asked", FLAT, "increase"), ("perceived", 0.0, "never fall")):
+        if any(b - a < least for a, b in pairwise(found[name])):
+            raise UserError(f"{path}: {name} is {json.dumps(found[name])[:60]}, expected degrees that {course}.")
+    values = {name: tuple(found[name]) if isinstance(found[name], list) else found[name] for name in names}
+    return Calibration(**cast("dict[str, Any]", values))
 
 
 def calibration_of(folder: str | os.PathLike[str], model: str) -> Calibration:
@@ -179,12 +220,3 @@ def calibration_of(folder: str | os.PathLike[str], model: str) -> Calibration:
             "every model needs answers to its own faces; --run says which one draws."
         )
     return calibration
-
-
-def _rises(values: Sequence[Any], least: float) -> bool:
-    return (
-        isinstance(values, tuple)
-        and len(values) >= 2
-        and all(isinstance(value, int | float) and math.isfinite(value) for value in values)
-        and all(b - a >= least for a, b in pairwise(values))
-    )

@@ -216,7 +216,8 @@ def _ends(draws: Floats) -> tuple[Floats, Floats]:
 
 def _with_interval(value: float, draws: list[float]) -> tuple[float, float, float]:
     low, high = _ends(np.array(draws))
-    return round(value, 4), round(min(float(low), value), 4), round(max(float(high), value), 4)
+    middle, least, most = (float(f"{one:.4g}") for one in (value, min(low, value), max(high, value)))
+    return middle, least, most  # to four digits, for a slope is never 0
 
 
 def _floats(values: Floats) -> tuple[float, ...]:

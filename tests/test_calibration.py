@@ -313,14 +313,42 @@ def test_another_models_calibration_is_refused(tmp_path: Path) -> None:
         ('{"model": "a"}', "not a calibration"),
         (json.dumps(vars(CALIBRATION) | {"perceived": [0.1, 0.0, 0.2, 0.3, 0.4]}), "never fall"),
         (json.dumps(vars(CALIBRATION) | {"asked": [-1, -1, 0, 1, 2]}), "increase"),
-        (json.dumps(vars(CALIBRATION) | {"asked": ["a", "b"]}), "increase"),
-        (json.dumps(vars(CALIBRATION) | {"asked": [0, 1]}), "increase"),
     ],
 )
 def test_what_is_no_calibration_is_one_sentence(tmp_path: Path, content: str | None, said: str) -> None:
     if content is not None:
         (tmp_path / "calibration.json").write_text(content)
     with pytest.raises(UserError, match=said):
+        read_calibration(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("asked", ["a", "b"], "a list of 2, each a number"),
+        ("asked", [1], "a list of 2, each a number"),
+        ("asked", None, "a list of 2, each a number"),
+        ("asked", [0, 1], None),  # then perceived is too long
+        ("perceived_low", None, "a list of 5, each a number from -1 to 1"),
+        ("perceived", [-2, -1, 0, 1, 2], "a list of 5, each a number from -1 to 1"),
+        ("votes", [9, 9], "a list of 5, each a whole number of at least 1"),
+        ("votes", [9, 9, 0, 9, 9], "a list of 5, each a whole number of at least 1"),
+        ("smiley", ["much"] * 5, "a list of 5, each a number from 0 to 1"),
+        ("pse", 0.0, "a list of 3, each a number"),
+        ("pse", [0, 0, float("nan")], "a list of 3, each a number"),
+        ("slope", [0, 0, 0], "a list of 3, each a number above 0"),
+        ("lapse", None, "number from 0 to 0.5"),
+        ("subjects", "3", "whole number of at least 1"),
+        ("simulated", 1, "true or false"),
+        ("model", 7, "text"),
+    ],
+)
+def test_a_damaged_field_is_named_with_what_was_found_and_expected(
+    tmp_path: Path, field: str, value: object, expected: str | None
+) -> None:
+    (tmp_path / "calibration.json").write_text(json.dumps(vars(CALIBRATION) | {field: value}))
+    said = f"calibration.json: {field} is {json.dumps(value)}, expected {expected}." if expected else "perceived is"
+    with pytest.raises(UserError, match=re.escape(said)):
         read_calibration(tmp_path)
 
 
