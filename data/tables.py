@@ -10,6 +10,7 @@ import pandas as pd
 
 from shell import UserError
 
+DEGREES = {"smile": (-1, 1), "smile_low": (-1, 1), "smile_high": (-1, 1), "smile_se": (0, 2)}  # from, to
 PUBLISHED = {"stimulus_filename": "image", "avg_encode": "smile"}  # the columns of the published SmileCVAE labels
 
 
@@ -19,9 +20,10 @@ def read_labels(path: Path) -> pd.DataFrame:
     Raises
     ------
     UserError
-        A column is missing, a degree is no number in [-1, 1], or an image stands twice; with file and row.
+        A column is missing, a degree or its error is no number in its range, or an image stands twice; with file and
+        row.
     """
-    table = read_csv(path)
+    table = _read(path)
     table = table.rename(columns={theirs: ours for theirs, ours in PUBLISHED.items() if ours not in table.columns})
     table = table.drop(columns=[c for c in table.columns if str(c).startswith("Unnamed")])  # a nameless index column
     for column in ("image", "smile"):
@@ -30,24 +32,28 @@ def read_labels(path: Path) -> pd.DataFrame:
                 f"{path}: no column '{column}'; expected 'image, smile' or 'stimulus_filename, avg_encode', "
                 f"found {', '.join(map(str, table.columns))}."
             )
-    smile = pd.to_numeric(table["smile"], errors="coerce")
-    bad = ~smile.between(-1, 1)  # NaN is not between either
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise UserError(
-            f"{path}, row {row + 2}: smile is {str(table['smile'].iloc[row])!r}, expected a number in [-1, 1]."
-        )
-    return _unique(table.assign(smile=smile.astype(float)), path)
+    degrees = {}
+    for column in table.columns.intersection(list(DEGREES)):
+        low, high = DEGREES[column]
+        numbers = pd.to_numeric(table[column], errors="coerce").astype(float)
+        bad = np.flatnonzero(~numbers.between(low, high))  # NaN is not between either
+        if len(bad):
+            raise UserError(
+                f"{path}, row {table.index[bad[0]] + 2}: {column} is {str(table[column].iloc[bad[0]])!r}, "
+                f"expected a number in [{low}, {high}]."
+            )
+        degrees[column] = numbers
+    return _unique(table.assign(**degrees), path).reset_index(drop=True)
 
 
 def read_metadata(path: Path) -> pd.DataFrame:
     """metadata.csv as it is: a column `image`, one row per image; only that column, without rows, where no file is."""
     if not path.exists():
         return pd.DataFrame({"image": pd.Series(dtype=str)})
-    table = read_csv(path)
+    table = _read(path)
     if "image" not in table.columns:
         raise UserError(f"{path}: no column 'image', found {', '.join(map(str, table.columns))}.")
-    return _unique(table, path)
+    return _unique(table, path).reset_index(drop=True)
 
 
 def in_words(metadata: pd.DataFrame, levels: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
@@ -68,11 +74,26 @@ def _code(value: object) -> str:
 
 def read_csv(path: Path) -> pd.DataFrame:
     """A comma-separated UTF-8 table with a header; whatever is wrong with it becomes one sentence."""
+    return _read(path).reset_index(drop=True)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """The table without its empty rows, which its index counts all the same, as an editor counts lines."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
             dtype = {"image": str, "stimulus_filename": str}
-            return pd.read_csv(path, encoding="utf-8-sig", dtype=dtype, index_col=False)
+            with path.open(encoding="utf-8-sig") as file:
+                head = next((row for row, line in enumerate(file) if line.strip()), 0)
+            how = {"encoding": "utf-8-sig", "dtype": dtype, "index_col": False, "header": head}
+            table = pd.read_csv(path, **how, skip_blank_lines=False)
+            rows = table.index + head
+            first = table.iloc[:, 0]
+            empty = table.iloc[:, 1:].isna().all(axis=1) & (first.isna() | (first.astype(str).str.strip() == ""))
+            if empty.any():  # read again, for beside an empty row whole numbers became floats
+                skip = rows[empty] + 1
+                table, rows = pd.read_csv(path, **how, skip_blank_lines=False, skiprows=skip), rows[~empty]
+            return table.set_axis(rows)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file.") from None
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
@@ -93,5 +114,5 @@ def _unique(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     for column, problem in (("isna", "has no image"), ("duplicated", "names an image that stands in a row above")):
         bad = np.flatnonzero(getattr(table["image"], column)())
         if len(bad):
-            raise UserError(f"{path}, row {bad[0] + 2}: {problem} ({table['image'].iloc[bad[0]]}).")
+            raise UserError(f"{path}, row {table.index[bad[0]] + 2}: {problem} ({table['image'].iloc[bad[0]]}).")
     return table

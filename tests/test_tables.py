@@ -238,3 +238,24 @@ def test_latin_1_no_file_and_wrong_names_are_one_sentence(tmp_path: Path) -> Non
 def test_minus_one_and_zero_in_one_column_cannot_both_mean_no(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="both -1 and 0"):
         read_trials(written(tmp_path, OURS + "c,x.png,0,0.5\n"))
+
+
+def test_rows_of_labels_and_metadata_are_counted_as_an_editor_counts_lines(tmp_path: Path) -> None:
+    path = written(tmp_path, '\nimage,smile,age\n"x\n1.png",0.5,30\n\n  \n,,\ny.png,-0.25,40\n\n')
+    assert read_labels(path).values.tolist() == [["x\n1.png", 0.5, 30], ["y.png", -0.25, 40]]
+    assert read_metadata(path)["age"].tolist() == [30, 40] and read_metadata(path)["age"].dtype == int
+    for text, said in (
+        ("image,smile\nx.png,0.5\n\ny.png,2\n", "row 4: smile is '2.0'"),
+        ("image,smile\n\nx.png,0.5\n\nx.png,0.5\n", "row 5: names an image that stands in a row above"),
+        ("image,smile\n\n,0.5\n", "row 3: has no image"),
+    ):
+        with pytest.raises(UserError, match=said):
+            read_labels(written(tmp_path, text))
+
+
+@pytest.mark.parametrize("column", ["smile_low", "smile_high", "smile_se"])
+@pytest.mark.parametrize("cell", ["abc", "", "inf", "-3"])
+def test_an_interval_is_of_numbers_too(tmp_path: Path, column: str, cell: str) -> None:
+    path = written(tmp_path, f"image,smile,{column}\nx.png,0.5,0.1\ny.png,0.5,{cell}\n")
+    with pytest.raises(UserError, match=f"row 3: {column} is '.*', expected a number in"):
+        read_labels(path)
