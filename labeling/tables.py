@@ -15,7 +15,7 @@ from sessions.schema import MAX_RESPONSE_TIME_S, RESPONSES
 from shell import UserError
 
 COLUMNS = ("subject", "image", "response", "response_time")
-NOTHING = ("", "n/a", "nan", "na", "NaN", "NA", "null", "None")
+NOTHING = ("", "n/a", "nan", "na", "null", "none")  # in any case
 WORDS = {
     **dict.fromkeys(("1", "1.0", "+1", "smiley", "yes", "true"), 1.0),
     **dict.fromkeys(("-1", "-1.0", "0", "0.0", "not-smiley", "no", "false"), -1.0),
@@ -49,12 +49,12 @@ def read_trials(
     """
     names = ["subject", "image", *(pair.rpartition("=")[0] for pair in rename if pair.endswith(("=subject", "=image")))]
     table = _named(_read(path, names), rename, path)
-    table["image"] = table["image"].mask(table["image"].isin(NOTHING))
+    table["image"] = table["image"].mask(_says_nothing(table["image"]))
     words = _words(responses) if responses else WORDS
     response, understood = _votes(table["response"], words, path)
     times = table["response_time"]
     if not pd.api.types.is_numeric_dtype(times):
-        times = times.replace(dict.fromkeys(NOTHING, np.nan))
+        times = times.mask(_says_nothing(times))
     response_time = pd.to_numeric(times, errors="coerce").astype(float)
     rules = {
         "subject": (table["subject"].notna(), "a name"),
@@ -89,10 +89,34 @@ def read_trials(
     twice = clean.duplicated(list(COLUMNS)) & clean["response_time"].notna()
     if twice.any():
         tell(f"note: {shell.counted(twice.sum(), 'row')} like a row above, response time included: entered twice?")
-    return clean.assign(
-        image=_categories(clean["image"], lambda name: re.split(r"[/\\]", name)[-1]),
-        subject=_categories(clean["subject"], str),
-    )
+    for column, spell, said in (
+        ("image", _file_name, "pictures in different folders have one name and count as one picture"),
+        ("subject", _letters, "subjects whose names differ in case or spaces alone count as different ones"),
+    ):
+        alike = _alike(clean[column], spell)
+        if alike:
+            tell(f"note: {said}: {shell.listed(alike, 3)}.")
+    return clean.assign(image=_categories(clean["image"], _file_name), subject=_categories(clean["subject"], str))
+
+
+def _file_name(path: str) -> str:
+    return re.split(r"[/\\]", path)[-1]
+
+
+def _letters(name: str) -> str:
+    return "".join(name.split()).casefold()
+
+
+def _alike(names: pd.Series, spell: Callable[[str], str]) -> list[str]:
+    """Different names that `spell` makes one, as "'p1' and 'P1'"."""
+    different = pd.Series(sorted(map(str, names.unique())), dtype=str)
+    return [" and ".join(map(repr, same)) for _, same in different.groupby(different.map(spell)) if len(same) > 1]
+
+
+def _says_nothing(column: pd.Series) -> NDArray[np.bool_]:
+    """(T,) which cells are a word for nothing; few different cells are looked at."""
+    codes, cells = pd.factorize(column)
+    return np.array([*(str(cell).strip().lower() in NOTHING for cell in cells), False])[codes]
 
 
 def _categories(names: pd.Series, spell: Callable[[str], str]) -> pd.Series:
@@ -121,7 +145,7 @@ def _votes(column: pd.Series, words: dict[str, float], path: Path) -> tuple[NDAr
     found = [str(cell).strip().lower() for cell in cells]
     if words is WORDS and {"0", "0.0"} & set(found) and {"-1", "-1.0"} & set(found):
         raise UserError(f"{path}: the responses are both -1 and 0, and either could mean not smiley.")
-    known = {**dict.fromkeys(map(str.lower, NOTHING), np.nan), **words}
+    known = {**dict.fromkeys(NOTHING, np.nan), **words}
     meanings = np.array([*(known.get(cell, np.nan) for cell in found), np.nan])
     understood = np.array([*(cell in known for cell in found), True])
     return meanings[codes], pd.Series(understood[codes], index=column.index)
@@ -161,11 +185,11 @@ def _seconds(times_ms: pd.Series) -> pd.Series:
     return (numbers / 1000).astype(object).where(numbers.notna(), times_ms)
 
 
-def _first_known(first: pd.Series, second: pd.Series, nothing: tuple[str, ...]) -> pd.Series:
-    """The cells of `first`, of `second` where it has none, or one that means `nothing`."""
+def _first_known(first: pd.Series, second: pd.Series, may_be_na: bool) -> pd.Series:
+    """The cells of `first`, of `second` where it has none, or a word for nothing, unless one `may_be_na`."""
     if isinstance(first.dtype, pd.CategoricalDtype) or isinstance(second.dtype, pd.CategoricalDtype):
         first, second = first.astype(object), second.astype(object)
-    return first.mask(first.isin(nothing)).combine_first(second)
+    return (first if may_be_na else first.mask(_says_nothing(first))).combine_first(second)
 
 
 def _named(table: pd.DataFrame, rename: tuple[str, ...], path: Path) -> pd.DataFrame:
@@ -185,8 +209,7 @@ def _named(table: pd.DataFrame, rename: tuple[str, ...], path: Path) -> pd.DataF
         column = found[theirs]
         if ours == "response_time_ms":
             ours, column = "response_time", _seconds(column)
-        nothing = () if ours == "subject" else NOTHING  # who may be called NA
-        renamed[ours] = _first_known(renamed[ours], column, nothing) if ours in renamed else column
+        renamed[ours] = _first_known(renamed[ours], column, ours == "subject") if ours in renamed else column
     kept = {name: column for name, column in found.items() if name in (*COLUMNS, "trial_type")}
     named = pd.DataFrame({**kept, **renamed})
     for column in COLUMNS:

@@ -38,7 +38,7 @@ def test_a_csv_a_tsv_and_a_parquet_file_say_the_same(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(renamed[expected.columns], expected)
 
 
-@pytest.mark.parametrize("nothing", ["null", "None", "n/a", ""])
+@pytest.mark.parametrize("nothing", ["null", "None", "n/a", "NAN", "NaN ", ""])
 def test_of_two_columns_for_one_the_first_that_says_something_counts(tmp_path: Path, nothing: str) -> None:
     path = written(
         tmp_path,
@@ -85,6 +85,18 @@ def test_rows_that_were_entered_twice_are_noticed(tmp_path: Path) -> None:
     notes: list[str] = []
     read_trials(written(tmp_path, OURS + "a,x.png,1,0.5\n"), tell=notes.append)
     assert notes == ["note: 1 row like a row above, response time included: entered twice?"]
+
+
+def test_pictures_of_one_name_and_subjects_spelled_in_two_ways_are_noticed(tmp_path: Path) -> None:
+    notes: list[str] = []
+    text = OURS.replace("a,x", "a,m/x").replace("b,x", "b,w\\x") + "A ,y.png,1,0.5\nc,m/x.png,NAN,NAN\n"
+    trials = read_trials(written(tmp_path, text), tell=notes.append)
+    assert trials["image"].tolist() == ["x.png", "y.png", "x.png", "y.png", "x.png"]
+    assert notes == [
+        "note: pictures in different folders have one name and count as one picture: 'm/x.png' and 'w\\\\x.png'.",
+        "note: subjects whose names differ in case or spaces alone count as different ones: 'A ' and 'a'.",
+    ]
+    assert trials["response"].isna().tolist() == [False, False, True, False, True]
 
 
 @pytest.mark.parametrize("word", ["practice", "Practice "])
