@@ -55,7 +55,7 @@ def main(settings: Settings) -> None:
     from labeling.labels import assess
     from labeling.reliability import split_half
     from labeling.report import Recorded, write_report
-    from labeling.subjects import describe, fix_swapped, krippendorff_alpha
+    from labeling.subjects import describe, fix_swapped, krippendorff_alpha, silent
     from labeling.votes import from_trials
 
     notes: list[str] = []
@@ -64,6 +64,9 @@ def main(settings: Settings) -> None:
     if simulated:
         notes.append("The subjects are simulated: these labels say nothing about people.")
     subjects = describe(trials)
+    nothing = [f"{name} ({shell.counted(n, 'face')} missed)" for name, n in silent(trials).items()]
+    if nothing:
+        notes.append(f"Without a single answer: {shell.listed(nothing)}.")
     if settings.fix_swapped:
         trials, turned = fix_swapped(trials)
         nobody = "nobody has swapped the keys" if len(subjects) > 2 else "none; it takes three subjects to tell who did"

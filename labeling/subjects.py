@@ -36,10 +36,6 @@ def describe(trials: pd.DataFrame) -> pd.DataFrame:
     votes = from_trials(trials)
     counted = trials[~is_practice(trials)]
     subject = counted["subject"].astype(str)
-    unanswered = counted["response"].isna()
-    if "ended_by" in counted.columns:
-        unanswered &= counted["ended_by"] != "interruption"
-    missed = unanswered.groupby(subject).sum()
     early = counted["early_press"].notna().groupby(subject).sum() if "early_press" in counted.columns else 0
     n = np.bincount(votes.subject, minlength=len(votes.subjects))
     times = pd.Series(votes.response_time_s).groupby(votes.subject)
@@ -59,13 +55,28 @@ def describe(trials: pd.DataFrame) -> pd.DataFrame:
         },
         index=votes.subjects.rename("subject"),
     )
-    table.insert(1, "missed", missed.reindex(table.index, fill_value=0))
+    table.insert(1, "missed", _missed(trials).reindex(table.index, fill_value=0))
     table.insert(2, "anticipations", pd.Series(early, index=table.index).fillna(0).astype(int))
     table["flags"] = [
         _flags(row, swapped, int(k), len(table))
         for row, swapped, k in zip(table.itertuples(), flipped, compared, strict=True)
     ]
     return table
+
+
+def silent(trials: pd.DataFrame) -> pd.Series:
+    """Who has missed every face, and so has no row in `describe`: how many, by subject."""
+    missed = _missed(trials)
+    return missed[(missed > 0) & ~missed.index.isin(from_trials(trials).subjects)]
+
+
+def _missed(trials: pd.DataFrame) -> pd.Series:
+    """Faces without an answer, pauses left out, by subject."""
+    counted = trials[~is_practice(trials)]
+    unanswered = counted["response"].isna()
+    if "ended_by" in counted.columns:
+        unanswered &= counted["ended_by"] != "interruption"
+    return unanswered.groupby(counted["subject"].astype(str)).sum()
 
 
 def find_swapped(votes: Votes) -> NDArray[np.bool_]:

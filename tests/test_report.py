@@ -202,6 +202,15 @@ def test_practice_counts_as_practice_and_its_pictures_are_not_missed(
     assert line.split()[1:3] == ["3", "1"]
 
 
+def test_who_misses_every_face_is_named(faces: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f"{who},{i:02d}.png,{answer},0.5" for who, answer in (("p1", 1), ("p2", 0), ("p3", "")) for i in range(24)]
+    Path("mine.csv").write_text("\n".join(["subject,image,response,response_time", *rows]) + "\n")
+    build.main(build.Settings(trials=Path("mine.csv")))
+    note = "Without a single answer: p3 (24 faces missed)."
+    assert note in capsys.readouterr().out
+    assert note in (faces / "labels.html").read_text(encoding="utf-8")
+
+
 def test_practice_is_in_no_histogram(faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     times: list[float] = []
 
