@@ -79,7 +79,7 @@ def calibrate(assessment: Assessment, metadata: pd.DataFrame, method: str, simul
     low, high = _ends(np.array([isotonic_regression(draw, weights=precision).x for draw in draws]))
     votes, smiley = cells.votes.sum((0, 1)), cells.smiley.sum((0, 1))
     curve = psychometric.fit(cells.asked, smiley, votes)
-    curves = [psychometric.fit(cells.asked, some, n, start=curve) for some, n in counts]
+    curves = [psychometric.fit(cells.asked, some, n, also=curve) for some, n in counts]
     grows_from, grows_to = growth(cells.asked, draws)
     return Calibration(
         model=str(models[0]),

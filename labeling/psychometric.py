@@ -18,6 +18,7 @@ from labeling.votes import Floats
 FEWEST_LAPSES = 1e-6  # keeps every probability, and with it the likelihood and its gradient, finite
 MOST_LAPSES = 0.5
 FIRST_LAPSES = (0.02, 0.2)  # where the search begins
+BOUNDS = ((-1.0, 2.0), (np.log(0.02), np.log(20)), (FEWEST_LAPSES, MOST_LAPSES))  # of asked degrees from 0 to 1
 
 
 class Psychometric(NamedTuple):
@@ -41,21 +42,25 @@ def probability(asked: Floats, pse: float, spread: float, lapse: float) -> Float
     return lapse / 2 + (1 - lapse) * ndtr((asked - pse) / spread)
 
 
-def fit(asked: Floats, smiley: Floats, votes: Floats, start: Psychometric | None = None) -> Psychometric:
+def fit(asked: Floats, smiley: Floats, votes: Floats, also: Psychometric | None = None) -> Psychometric:
     """The function under which `smiley` (K,) of `votes` (K,) at the degrees `asked` (K,) are likeliest.
 
     The pse lies within one range of `asked` beyond its ends, the spread between 0.02 and 20 ranges: answers that say
-    nothing of the one or the other give the bound. The search begins at `start`, where one is given.
+    nothing of the one or the other give the bound. The search, in ranges, begins at two probit lines; at
+    one of them and at `also`, where that is given.
     """
     low, reach = asked.min(), np.ptp(asked)
-    bounds = [(low - reach, low + 2 * reach), (np.log(0.02 * reach), np.log(20 * reach)), (FEWEST_LAPSES, MOST_LAPSES)]
-    starts = [_probit_line(asked, smiley, votes, lapse) for lapse in FIRST_LAPSES] if start is None else [start]
+    standard = (asked - low) / reach
+    starts = [_probit_line(standard, smiley, votes, lapse) for lapse in FIRST_LAPSES]
+    if also is not None:
+        starts = starts[:1]
+        starts.append(Psychometric((also.pse - low) / reach, also.spread / reach, also.lapse))
     found = []
     for pse, spread, lapse in starts:
-        inside = [np.clip(v, *bound) for v, bound in zip((pse, np.log(spread), lapse), bounds, strict=True)]
-        found.append(minimize(_cost, inside, (asked, smiley, votes), jac=True, bounds=bounds, method="L-BFGS-B"))
+        inside = [np.clip(v, *bound) for v, bound in zip((pse, np.log(spread), lapse), BOUNDS, strict=True)]
+        found.append(minimize(_cost, inside, (standard, smiley, votes), jac=True, bounds=BOUNDS, method="L-BFGS-B"))
     pse, log_spread, lapse = min(found, key=lambda one: float(one.fun)).x
-    return Psychometric(float(pse), float(np.exp(log_spread)), float(lapse))
+    return Psychometric(float(low + reach * pse), float(reach * np.exp(log_spread)), float(lapse))
 
 
 def _cost(parameters: Floats, asked: Floats, smiley: Floats, votes: Floats) -> tuple[float, Floats]:

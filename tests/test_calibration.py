@@ -251,6 +251,17 @@ def test_the_psychometric_function_is_recovered_from_what_it_expects(pse: float,
     np.testing.assert_allclose(found, (pse, spread, lapse), atol=0.02)
 
 
+def test_answers_that_say_nothing_leave_the_pse_open_whatever_the_scale() -> None:
+    rng = np.random.default_rng(0)
+    asked, votes = np.linspace(-1, 1, 7), np.full(7, 40.0)
+    near, far = ([], [])  # type: ignore[var-annotated]
+    for smiley in rng.binomial(40, 0.5, (20, 7)).astype(float):
+        near.append(psychometric.fit(asked, smiley, votes).pse)
+        far.append(psychometric.fit(300 * asked, smiley, votes).pse / 300)
+    np.testing.assert_allclose(far, near, atol=1e-3)
+    assert np.ptp(near) > 1
+
+
 def test_its_slope_is_the_derivative_at_the_pse() -> None:
     curve = psychometric.Psychometric(0.2, 0.7, 0.1)
     around = psychometric.probability(np.array([0.2 - 1e-4, 0.2 + 1e-4]), *curve)
