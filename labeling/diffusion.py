@@ -124,7 +124,7 @@ def _variance(linear: Floats, precision: Floats) -> float:
 
 
 def _side(votes: Votes) -> float:
-    """The vote to be called +1, so that swapping all votes swaps all that follows, to the last bit."""
+    """The vote to be called +1, so that swapping all votes swaps all that follows; where all is tied, nearly."""
     for statistic in (votes.vote.sum(), np.nansum(votes.vote * votes.response_time_s)):
         if abs(statistic) > 1e-9:
             return float(np.sign(statistic))
