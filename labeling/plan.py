@@ -93,7 +93,7 @@ def main(settings: Settings) -> None:
     else:
         print(f"No number of subjects tried reaches {settings.reliability}; --subjects tries others.")
     print(path)
-    print(f"Next: python -m annotator --subject ID{shell.flags(settings, 'data', 'sessions')}")
+    print(f"Next: python -m annotator --subject me{shell.flags(settings, 'data', 'sessions')}")
 
 
 def check_pilot(votes: "Votes") -> int:

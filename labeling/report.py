@@ -195,7 +195,7 @@ def _subjects(recorded: Recorded) -> str:
         "responses": table["votes"],
         "missed": table["missed"].replace(0, ""),
         "pressed too early": table["anticipations"].replace(0, ""),
-        "under 0.15 s": table["fast_guesses"].replace(0, ""),
+        "under 0.15\N{NO-BREAK SPACE}s": table["fast_guesses"].replace(0, ""),
         "median time": table["median_rt_s"].map(_seconds),
         "middle half": table["rt_iqr_s"].map(_seconds),
         "response times": [
