@@ -25,7 +25,7 @@ def figure(value: float, form: str = "+.2f") -> str:
 
 
 def histogram(values: ArrayLike, low: float, high: float, bins: int, width: int, height: int, unit: str = "") -> str:
-    """Bars of how many of `values` lie where in [low, high]; those beyond are counted in the last bars."""
+    """Bars of how many of `values` lie where in [low, high]; those beyond count in the last bars, whose end says so."""
     counts, edges = np.histogram(np.clip(np.asarray(values, dtype=float), low, high), bins, (low, high))
     step = width / bins
     bars = "".join(
@@ -34,7 +34,8 @@ def histogram(values: ArrayLike, low: float, high: float, bins: int, width: int,
         for i, (n, h) in enumerate(zip(counts, height * counts / max(counts.max(), 1), strict=True))
     )
     ticks = [low, (low + high) / 2, high] if width > 200 else [low, high]
-    axis = _axis(ticks, low, high, width, height, unit)
+    most = "≥ " if np.any(np.asarray(values, dtype=float) > high) else ""
+    axis = _axis(ticks, low, high, width, height, unit, most)
     return _svg(width, height + 16, f'<g class="bars">{bars}</g>{axis}')
 
 
@@ -136,12 +137,12 @@ def _tick(value: float, lowest: float) -> str:
     return figure(value, "+g" if lowest < 0 else "g")
 
 
-def _axis(ticks: Sequence[float], low: float, high: float, width: int, height: int, unit: str) -> str:
+def _axis(ticks: Sequence[float], low: float, high: float, width: int, height: int, unit: str, most: str) -> str:
     labels = []
     for i, tick in enumerate(ticks):
         anchor = "start" if i == 0 else "end" if i == len(ticks) - 1 else "middle"
         x = (tick - low) / (high - low) * width
-        word = _tick(tick, low) + escape(unit)
+        word = (most if i == len(ticks) - 1 else "") + _tick(tick, low) + escape(unit)
         labels.append(f'<text x="{x:.1f}" y="{height + 13}" text-anchor="{anchor}">{word}</text>')
     return f'<path class="grid" d="M0 {height}H{width}"/>' + "".join(labels)
 

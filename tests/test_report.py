@@ -280,3 +280,8 @@ def test_a_plan_needs_two_subjects(faces: Path) -> None:
         run.write(trial=1, trial_type="main", image="00.png", response="smiley", response_time=0.5)
     with pytest.raises(UserError, match="at least two subjects"):
         plan.main(plan.Settings())
+
+
+def test_a_last_bar_that_holds_all_longer_times_says_so() -> None:
+    assert "≥ 2 s" in charts.histogram([0.5, 2.5], 0, 2, 30, 120, 26, " s")
+    assert "≥" not in charts.histogram([0.5, 1.5], 0, 2, 30, 120, 26, " s")
