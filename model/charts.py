@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shell import whole_file
+from shell import percent, whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,9 +65,9 @@ def footnote(found: "Evaluation") -> str:
         "age_error_years": "age, mean error in years",
         "retrieval": "changed pictures found again",
     }
-    said = [f"{names[key]} {value:.2f}" for key, value in found.judges["validation"].items() if key in names]
+    said = [f"{names[key]}\u00a0{value:.2f}" for key, value in found.judges["validation"].items() if key in names]
     lines = ["Bands and bars: 95 % intervals. Dotted: what a perfect model would give."]
-    lines += fill(f"Judges ({found.judges['judge']}), on faces unseen: {'; '.join(said)}.", 120).splitlines()
+    lines += fill(f"Judges ({found.judges['judge']}), on validation faces: {'; '.join(said)}.", 120).splitlines()
     return "\n".join([*lines, *(fill(f"Note: {warning}", 120) for warning in found.judges["warnings"])])
 
 
@@ -101,7 +101,8 @@ def _sweeps(axis: "Axes", found: "Evaluation") -> None:
     axis.plot(x, sweeps.mean(0), color=MARK, lw=2, label=f"mean of {len(sweeps)}")
     share = found.figures["control"]["monotone"].value
     axis.set(title="Identities", xlabel="smile asked for", ylabel="smile read")
-    words = f"{share:.0%} never fall, to within\nthe judge's noise"
+    least = found.figures["control"]["least rise inside"].value
+    words = f"{percent(share)} never fall, to within\nthe judge's noise; the least rises by {least:.2f}"
     axis.text(0.97, 0.05, words, transform=axis.transAxes, ha="right")
     axis.set_xticks(INSIDE)
     axis.legend(loc="upper left")
@@ -146,9 +147,9 @@ def _leakage(axis: "Axes", found: "Evaluation") -> None:
 def _shares(axis: "Axes", found: "Evaluation") -> None:
     wanted = [
         ("edits", "right way", "edit by ±0.7\nmoves the right way"),
-        ("edits", "found again", "person found\nafter the edit"),
-        ("reconstruction", "found again", "person found in\nthe reconstruction"),
-        ("reconstruction", "SSIM", "SSIM of the\nreconstruction"),
+        ("edits", "found again", "picture found\nafter the edit"),
+        ("reconstruction", "found again", "picture found by\nits reconstruction"),
+        ("reconstruction", "SSIM", "similarity (SSIM) of\nthe reconstruction"),
         ("diversity", "share of real", "distance between\nfaces / real"),
     ]
     shown = [(found.figures[g][n], title) for g, n, title in wanted if n in found.figures.get(g, {})]
@@ -158,7 +159,7 @@ def _shares(axis: "Axes", found: "Evaluation") -> None:
         axis.annotate(f"{figure.value:.2f}", at, (0, 5), textcoords="offset points", ha="center", fontsize=8)
         if figure.floor:
             axis.plot(figure.floor, i, "|", color=GREY, ms=10)
-    axis.set(title="Shares (grey: by chance)", xlim=(0, 1.08))
+    axis.set(title="From 0 to 1 (grey: floor)", xlim=(0, 1.08))
     axis.set_yticks(range(len(shown)), [title for _, title in shown])
     axis.set_ylim(len(shown) - 0.5, -0.6)
 
@@ -172,6 +173,7 @@ def _bar(axis: "Axes", figure: Any, at: float, scale: float) -> None:
 def _unseen(axis: "Axes", found: "Evaluation") -> None:
     values = np.array(found.curves["psnr"])
     axis.hist(values, bins=min(40, max(5, len(values) // 10)), color=INK, alpha=0.6)
-    axis.axvline(values.mean(), color=MARK, lw=2, label=f"mean {values.mean():.1f} dB")
+    axis.axvline(values.mean(), color=MARK, lw=2)
+    words = f"mean {values.mean():.1f} dB"
+    axis.text(0.97, 0.95, words, transform=axis.transAxes, ha="right", va="top", color=MARK)
     axis.set(title="Reconstruction of unseen faces", xlabel="PSNR (dB)", ylabel="faces")
-    axis.legend(loc="upper right")

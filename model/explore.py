@@ -36,8 +36,8 @@ class Settings:
     """Folder of the run; by default the newest finished CVAE in runs/, else the model in model/pretrained/."""
     port: int = 7860
     """Of the page, http://127.0.0.1:PORT."""
-    no_browser: bool = False
-    """Do not open a browser."""
+    browser: bool = True
+    """Open a browser."""
 
 
 def main(settings: Settings) -> None:
@@ -53,7 +53,7 @@ def main(settings: Settings) -> None:
         page.launch(
             server_name=HOST,
             server_port=settings.port,
-            inbrowser=not settings.no_browser,
+            inbrowser=settings.browser,
             prevent_thread_lock=True,
             quiet=True,
             share=False,

@@ -65,7 +65,7 @@ def main(settings: Settings) -> None:
     rows = []
     for first, second in pairwise(ends):
         rows.append(pictures.to_uint8(drawn(line(model, first, second, settings.steps, held))))
-    shares = [f"{share:.0%}" for share in torch.linspace(0, 1, settings.steps).tolist()]
+    shares = [f"{100 * share:.3g} %" for share in torch.linspace(0, 1, settings.steps).tolist()]
     title = "" if settings.smile is None else f"smile {pictures.degree(settings.smile)}"
     sheet = pictures.strip(rows, shares, title)
     print(f"wrote {pictures.save(sheet, settings.out or model.results / 'views' / 'interpolation.png')}")

@@ -1,5 +1,6 @@
 """Every grid, strip, curve and animation of the project's models: labelled, legible, usable in a paper."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Pictures = NDArray[np.uint8]  # (N, H, W, 3)
 GAP = 4  # pixels between faces
 INK, PAPER = (40, 40, 40), (255, 255, 255)
+FINER = 4  # than the sheet: type before it is made smaller
 
 
 def grid(pictures: Pictures, columns: int = 8, title: str = "") -> Image.Image:
@@ -136,7 +138,7 @@ def save_latent(
     mu: NDArray[np.floating],
     recorded: "pd.DataFrame | None",
 ) -> Path:
-    """What the latent space holds, in four panels; returns the path.
+    """What the latent space holds, in four panels, or three without what was recorded; returns the path.
 
     Parameters
     ----------
@@ -173,13 +175,12 @@ def save_latent(
                 left.axhline(edge, color="C1", lw=1, label="prior, ± 1 standard deviation" if edge == 1 else None)
             left.legend(frameon=False, loc="upper right")
         left.set(title="Means of faces in each dimension", xlabel="dimension, most active first", ylabel="z")
-        right.set(
-            title="Activity over the training", xlabel="dimension, most active first", ylabel="validation at step"
-        )
         if recorded is None:
-            right.text(0.5, 0.5, "not recorded in this run", ha="center", transform=right.transAxes)
-            right.set(xticks=[], yticks=[])
+            right.set_axis_off()
         else:
+            right.set(
+                title="Activity over the training", xlabel="dimension, most active first", ylabel="validation at step"
+            )
             shade = right.imshow(recorded.to_numpy()[:, order], "viridis", aspect="auto", interpolation="nearest")
             figure.colorbar(shade, ax=right, label="variance of the mean")
             shown = np.unique(np.linspace(0, len(recorded) - 1, min(len(recorded), 8)).astype(int))
@@ -215,5 +216,11 @@ def _line(width: int) -> int:
 
 
 def _write(sheet: Image.Image, text: str, at: tuple[float, float], anchor: str, width: int) -> None:
-    font = ImageFont.load_default(max(10, width * 0.18))
-    ImageDraw.Draw(sheet).text(at, text, INK, font, anchor=anchor)
+    """Drawn large and made smaller: small type of its own has letters and spaces of whole pixels, too narrow."""
+    font = ImageFont.load_default(FINER * max(10, width * 0.18))
+    left, top, right, bottom = font.getbbox(text, anchor=anchor)
+    x, y = math.floor(left / FINER), math.floor(top / FINER)
+    ink = Image.new("L", (FINER * (math.ceil(right / FINER) - x), FINER * (math.ceil(bottom / FINER) - y)))
+    ImageDraw.Draw(ink).text((-FINER * x, -FINER * y), text, 255, font, anchor=anchor)
+    small = ink.reduce(FINER)
+    sheet.paste(INK, (round(at[0]) + x, round(at[1]) + y), small)
