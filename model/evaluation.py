@@ -261,18 +261,17 @@ def judged_samples(bench: Bench) -> tuple[dict[float, Judged], Floats]:
 def control(inside: Floats, sweeps: Floats, faces: dict[float, Judged], bench: Bench) -> dict[str, Figure]:
     """Whether the smile that is read follows the one asked for, over N identities.
 
-    The ceiling of the rank correlation is a perfect model's, read with the error that this judge has on real faces
-    (which holds the labels' own error, so that it can be passed). A sweep counts as monotone if it never falls by more
-    than 2 sqrt(2) of the judge's noise, the standard deviation of what it reads in one face moved by a pixel: two
-    standard deviations of a difference of two readings. The floor is that of faces that do not change, read with that
-    noise; what rises besides is `least rise inside`, of any identity from -1 to 1. The slope's interval holds what the
-    scale of the labels leaves open.
+    The ceiling of the rank correlation is a perfect model's, read with the judge's noise: the standard deviation of
+    what it reads in one face moved by a pixel. A sweep counts as monotone if it never falls by more than 2 sqrt(2) of
+    that noise: two standard deviations of a difference of two readings. The floor is that of faces that do not change,
+    read with that noise; `least rise inside` is the least of any identity, from -1 to 1. The slope's interval holds
+    what the scale of the labels leaves open.
     """
     count, degrees = len(inside), np.array(INSIDE)
     asked = np.broadcast_to(degrees, inside.shape)
     random = np.random.default_rng(0)
-    perfect = measures.spearman(asked + random.normal(0, bench.judges.smile_error, asked.shape), asked)
     noise = float(bench.judges.about["smile_noise"])
+    perfect = measures.spearman(asked + random.normal(0, noise, asked.shape), asked)
     tolerance = 2 * math.sqrt(2) * noise
     still = random.normal(0, noise, (STILL, sweeps.shape[1]))
     rises = sweeps[:, -1] - sweeps[:, 0]

@@ -5,7 +5,8 @@ runs/<name>/config.json          the settings that made it, what it was trained 
             prior.safetensors    which latents are faces, where model.prior has learned it
             detail.safetensors   what the decoder leaves out, where model.detail has learned it
             reader.safetensors   the smile reader, and degrees.csv what it reads in all faces
-            metrics.csv, *.png, *.gif
+            metrics.csv, latent_activity.csv, frames/, *.png, *.gif
+            judges.json, judges.safetensors, evaluation.json, evaluation.png    by model.evaluate
             state.pt             for --resume only
             .lock                held by the training that writes here
 """
