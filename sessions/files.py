@@ -126,4 +126,6 @@ def _read_sidecar(path: Path) -> dict[str, Any]:
     ):
         if not isinstance(value, kind):
             raise UserError(f"{path}: {key} is {value!r}, expected a {kind.__name__}.")
+    if not set(map(type, hashes.values())) <= {str}:
+        raise UserError(f"{path}: ImageSHA256 has a value that is no text, expected a hash per image.")
     return sidecar

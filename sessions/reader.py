@@ -9,6 +9,7 @@ import io
 import os
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pandas as pd
 
 from sessions import files, schema
 from sessions.files import Run
-from shell import UserError
+from shell import UserError, counted, listed
 
 MAX_TRIAL = 1_000_000_000  # beyond it is a slip, and floats soon stop telling whole numbers apart
 NUMBERS = ("trial", "response_time", "early_press", "face_onset")
@@ -50,8 +51,9 @@ def read(
     folder : where the session files lie.
     image_set : name of the image set, such as "faces"; may be left out where only one set was shown.
     images : the folder of the set's pictures; where given, pictures that have changed since they were judged are named,
-        and where runs were shown different pictures under one name, those shown the present ones are right.
-    skip_bad : leave out runs that cannot be read, with a note on each, instead of raising UserError.
+        and where runs were shown different pictures under one name, the rows on the present one are right.
+    skip_bad : leave out runs that cannot be read, with a note on each, and rows on images that were not the same
+        picture in all runs, instead of raising UserError.
     tell : called with one sentence on whatever was left out.
 
     Returns
@@ -64,27 +66,29 @@ def read(
     Raises
     ------
     UserError
-        A run is no session file: which file, which row, what was found and what is expected.
+        A run is no session file: which file, which row, what was found and what is expected. Or two runs judged
+        different pictures under one name.
     """
     bad: list[UserError] = []
     runs = _list_runs(Path(folder), bad)
     image_set = _only_set(runs, folder) if image_set is None else image_set
     runs = [run for run in runs if run.sidecar["ImageSet"] == image_set]
-    present = {} if images is None else _present_hashes(runs, Path(images))
     simulated = [run for run in runs if run.sidecar["Simulated"]]
-    runs = _without_conflicts([run for run in runs if not run.sidecar["Simulated"]], present, bad)
+    runs = _without_twins([run for run in runs if not run.sidecar["Simulated"]], bad)
     table = _parse(runs, bad, tell)
     if simulated and ((table["trial_type"] != "practice") & table["response"].notna()).any():
         subjects = len({run.subject for run in simulated})
         tell(f"Simulated subjects left out, because people have judged {image_set} too: {subjects}.")
     elif simulated:
-        runs = _without_conflicts(simulated, present, bad)
+        runs = _without_twins(simulated, bad)
         table = _parse(runs, bad, tell)
     if bad and not skip_bad:
         more = f" (and {len(bad) - 1} more such files)" if len(bad) > 1 else ""
         raise UserError(f"{str(bad[0]).removesuffix('.')}{more}; --skip-bad leaves such files out.")
     for error in bad:
         tell(f"skipped: {error}")
+    present = {} if images is None else _present_hashes(runs, table, Path(images))
+    table = _without_conflicts(runs, table, present, skip_bad, tell)
     if images is not None:
         _tell_changed(runs, table, present, str(images), tell)
     return table
@@ -107,10 +111,15 @@ def _only_set(runs: list[Run], folder: str | os.PathLike[str]) -> str:
     return sets[0] if sets else ""
 
 
-def _present_hashes(runs: list[Run], images: Path) -> dict[str, str]:
-    """Content hash of every picture in `images` that a run knows one of."""
-    names = {image for run in runs for image in _hashes(run)}
-    return {name: files.content_hash(images / name) for name in sorted(names) if (images / name).is_file()}
+def _without_twins(runs: list[Run], bad: list[UserError]) -> list[Run]:
+    """The first run of each subject and number."""
+    numbers: dict[tuple[str, int], Run] = {}
+    bad += [
+        UserError(f"{run.path}: the same run number as {twin.path}.")
+        for run in runs
+        if (twin := numbers.setdefault((run.subject, run.number), run)) is not run
+    ]
+    return list(numbers.values())
 
 
 def _hashes(run: Run) -> dict[str, str]:
@@ -118,32 +127,60 @@ def _hashes(run: Run) -> dict[str, str]:
     return hashes
 
 
-def _without_conflicts(runs: list[Run], present: dict[str, str], bad: list[UserError]) -> list[Run]:
-    """The runs that agree with each other on what the images were, and share no number.
+def _pictures(runs: list[Run]) -> set[tuple[str, str]]:
+    """Every image name with every content hash that a run knows of it."""
+    return set().union(*(_hashes(run).items() for run in runs))
 
-    Runs that were shown the `present` pictures come before others, else the first run is right.
+
+def _present_hashes(runs: list[Run], table: pd.DataFrame, images: Path) -> dict[str, str]:
+    """Content hash of every picture in `images` that was judged and that a run knows one of."""
+    names = {image for image, _ in _pictures(runs)}.intersection(table["image"].unique())
+    return {name: files.content_hash(images / name) for name in sorted(names) if (images / name).is_file()}
+
+
+def _judged(runs: list[Run], table: pd.DataFrame, names: set[str]) -> pd.DataFrame:
+    """What was shown in the rows on `names`: `row` (its place in the table), `subject`, `run`, `image`, `digest`."""
+    known = pd.DataFrame(
+        [
+            (run.subject, run.number, image, digest)
+            for run in runs
+            for image, digest in _hashes(run).items()
+            if image in names
+        ],
+        columns=["subject", "run", "image", "digest"],
+    )
+    rows = table.loc[table["image"].isin(names), ["subject", "run", "image"]].rename_axis("row").reset_index()
+    return rows.merge(known, on=["subject", "run", "image"])
+
+
+def _without_conflicts(
+    runs: list[Run], table: pd.DataFrame, present: dict[str, str], skip_bad: bool, tell: Callable[[str], object]
+) -> pd.DataFrame:
+    """The rows on images that were the same picture in every run that shows them.
+
+    Of those that were not, the rows on the `present` picture are kept; where no run was shown that, none is.
     """
-
-    def outdated(run: Run) -> bool:
-        return any(present.get(image, digest) != digest for image, digest in _hashes(run).items())
-
-    shown: dict[str, tuple[str, Run]] = {}
-    numbers: dict[tuple[str, int], Run] = {}
-    agreed = []
-    for run in sorted(runs, key=outdated):
-        sidecar = run.path.with_suffix(".json")
-        hashes = _hashes(run)
-        other = next((image for image in hashes if image in shown and shown[image][0] != hashes[image]), None)
-        if other is not None:
-            bad.append(
-                UserError(f"{sidecar}: {other} was another picture in {shown[other][1].path.with_suffix('.json')}.")
-            )
-        elif (twin := numbers.setdefault((run.subject, run.number), run)) is not run:
-            bad.append(UserError(f"{run.path}: the same run number as {twin.path}."))
-        else:
-            shown.update((image, (digest, run)) for image, digest in hashes.items() if image not in shown)
-            agreed.append(run)
-    return agreed
+    times = Counter(image for image, _ in _pictures(runs))
+    shown = _judged(runs, table, {image for image, count in times.items() if count > 1})
+    shown = shown[shown.groupby("image")["digest"].transform("nunique") > 1]
+    if shown.empty:
+        return table
+    wrong = shown[shown["digest"] != shown["image"].map(present)]
+    later = wrong.iloc[-1]
+    other = shown[(shown["image"] == later["image"]) & (shown["digest"] != later["digest"])].iloc[0]
+    sidecars = {(run.subject, run.number): run.path.with_suffix(".json") for run in runs}
+    one, two = (sidecars[row["subject"], row["run"]] for row in (later, other))
+    images = sorted(wrong["image"].unique())
+    if not skip_bad:
+        more = f" (and so were {len(images) - 1} more)" if len(images) > 1 else ""
+        raise UserError(
+            f"{one}: {later['image']} was another picture in {two}{more}; --skip-bad leaves out the rows on it."
+        )
+    tell(
+        f"skipped: {counted(len(wrong), 'row')} on {listed(images)}: not the same picture in all runs "
+        f"({later['image']} in {one} and in {two})."
+    )
+    return table.drop(index=wrong["row"]).reset_index(drop=True)
 
 
 def _parse(runs: list[Run], bad: list[UserError], tell: Callable[[str], object]) -> pd.DataFrame:
@@ -299,11 +336,8 @@ def _short(text: str) -> str:
 def _tell_changed(
     runs: list[Run], table: pd.DataFrame, present: dict[str, str], images: str, tell: Callable[[str], object]
 ) -> None:
-    judged = set(table["image"].unique())
-    hashes = {image: digest for run in runs for image, digest in _hashes(run).items()}
-    changed = [
-        image for image, digest in sorted(hashes.items()) if image in judged and present.get(image, digest) != digest
-    ]
+    other = {image for image, digest in _pictures(runs) if present.get(image, digest) != digest}
+    shown = _judged(runs, table, other)
+    changed = sorted(shown["image"][shown["digest"] != shown["image"].map(present)].unique())
     if changed:
-        names = ", ".join(changed[:10]) + (f" and {len(changed) - 10} more" if len(changed) > 10 else "")
-        tell(f"{images}: not the picture that was judged, it has changed since: {names}.")
+        tell(f"{images}: not the picture that was judged, it has changed since: {listed(changed)}.")

@@ -396,6 +396,12 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no sidecar": (lambda path: path.with_suffix(".json").unlink(), "sidecar of this run is missing"),
     "sidecar cut": (lambda path: path.with_suffix(".json").write_text('{"ImageSet": "fa'), "not a JSON file"),
     "sidecar a list": (lambda path: path.with_suffix(".json").write_text("[]"), "expected a JSON object"),
+    "a hash that is none": (
+        lambda path: path.with_suffix(".json").write_text(
+            '{"ImageSet": "faces", "Simulated": false, "ImageSHA256": {"1.png": []}}'
+        ),
+        "expected a hash per image",
+    ),
     "sidecar without image set": (lambda path: path.with_suffix(".json").write_text("{}"), "ImageSet is None"),
     "a huge run number": (
         lambda path: path.rename(path.with_name(path.name.replace("01", "9" * 30))),
@@ -418,14 +424,38 @@ def test_a_bad_file_is_named_with_its_reason(harm: Callable[[Path], object], rea
     assert len(notes) == 1
 
 
-def test_runs_whose_pictures_differ_under_one_name_conflict() -> None:
-    record("alice", ImageSHA256={"1.png": "a"})
-    record("bob", ImageSHA256={"1.png": "b"})
-    with pytest.raises(UserError, match=r"sub-bob.*1\.png was another picture in .*sub-alice"):
+def test_runs_that_judged_different_pictures_under_one_name_conflict() -> None:
+    record("alice", ImageSHA256={"1.png": "a", "2.png": "same", "3.png": "same"})
+    record("bob", ImageSHA256={"1.png": "b", "2.png": "same", "3.png": "same"})
+    record("carl", ImageSHA256={})
+    with pytest.raises(
+        UserError, match=r"sub-bob\S+json: 1\.png was another picture in \S*sub-alice\S+json; --skip-bad"
+    ):
         sessions.read()
+    notes: list[str] = []
+    table = sessions.read(skip_bad=True, tell=notes.append)
+    assert {subject: list(rows["image"]) for subject, rows in table.groupby("subject")} == {
+        "alice": ["2.png", "3.png"],
+        "bob": ["2.png", "3.png"],
+        "carl": ["1.png", "2.png", "3.png"],  # who was shown which is not known
+    }
+    assert len(notes) == 1 and notes[0].startswith("skipped: 2 rows on 1.png: ")
+    assert "sub-alice" in notes[0] and "sub-bob" in notes[0]
 
 
-def test_runs_that_were_shown_the_present_pictures_are_right() -> None:
+def test_a_changed_picture_that_a_run_did_not_come_to_is_no_conflict() -> None:
+    images = Path("images")
+    images.mkdir()
+    (images / "4.png").write_bytes(b"redrawn")
+    record("alice", n=3, ImageSHA256={"1.png": "a", "4.png": "as it was"})  # left before the fourth face
+    record("bob", n=4, ImageSHA256={"1.png": "a", "4.png": sessions.content_hash(images / "4.png")})
+    record("carl", n=3, ImageSHA256={"4.png": "as it was"})
+    notes: list[str] = []
+    assert len(sessions.read(images=images, tell=notes.append)) == 10
+    assert notes == []
+
+
+def test_rows_on_the_present_picture_are_right() -> None:
     images = Path("images")
     images.mkdir()
     (images / "1.png").write_bytes(b"redrawn")
@@ -437,8 +467,9 @@ def test_runs_that_were_shown_the_present_pictures_are_right() -> None:
         sessions.read(images=images)
     notes: list[str] = []
     table = sessions.read(images=images, skip_bad=True, tell=notes.append)
-    assert table["subject"].unique().tolist() == ["bob", "carl", "dave"]
-    assert len(notes) == 1 and notes[0].startswith("skipped: ") and "sub-alice" in notes[0]
+    assert table.loc[table["image"] == "1.png", "subject"].tolist() == ["bob", "carl", "dave"]
+    assert len(table) == 11
+    assert len(notes) == 1 and notes[0].startswith("skipped: 1 row on 1.png: ") and "sub-alice" in notes[0]
 
 
 def test_a_subject_is_a_person_or_a_simulation() -> None:
