@@ -118,13 +118,26 @@ def earlier_runs(settings: Settings, subject: str, images: ImageSet) -> Sequence
     Raises
     ------
     UserError
-        A person would go on where a simulated observer stopped, or the other way round.
+        A person would go on where a simulated observer stopped, or the other way round; or a picture that this subject
+        has judged is another one now, as in another set under the same name.
     """
     earlier = sessions.runs(settings.sessions, subject, images.name)
     for run in earlier:
         if run.sidecar["Simulated"] != settings.simulate:
             who = "a simulated observer" if run.sidecar["Simulated"] else "a person"
             raise UserError(f"{run.path}: {who} recorded this; choose another --subject.")
+    known: dict[str, str] = {}
+    for run in earlier:
+        hashes = run.sidecar.get("ImageSHA256", {})
+        for image in {row["image"] for row in run.rows()} & hashes.keys():
+            path = images.path(image)
+            if image not in known and path.is_file():
+                known[image] = sessions.content_hash(path)
+            if known.get(image, hashes[image]) != hashes[image]:
+                raise UserError(
+                    f"{path}: not the picture that was judged in {run.path}; put that one back, or record this set in "
+                    "another --sessions folder."
+                )
     return earlier
 
 

@@ -13,7 +13,7 @@ from desktop import draw_faces
 import sessions
 from annotator.course import face_height, settle, visual_angle
 from annotator.plan import Planned, order
-from annotator.session import faces_seen, note_differences, sides_taken
+from annotator.session import earlier_runs, faces_seen, note_differences, sides_taken
 from annotator.settings import Settings
 from annotator.sidecar import describe_course
 from annotator.texts import open_texts
@@ -138,6 +138,25 @@ def test_what_the_subject_reads_stands_beside_the_answers(images: ImageSet) -> N
     assert texts.get("instructions", "text") in sidecar["Instructions"]
     assert "Number of faces: {faces}." in sidecar["Consent"]
     assert (sidecar["PracticeTrials"], sidecar["BlockLength"], sidecar["PracticeSlowAfter"]) == (2, 50, 1.2)
+
+
+def test_who_comes_back_judges_no_other_pictures_under_the_same_names(images: ImageSet) -> None:
+    course = settle(SETTINGS, "alice", images, [])
+    seen, unseen = course.trials[0].image, course.trials[-1].image
+    earlier = record(course.trials[:3], **describe_course(course, [], open_texts("en")))
+    images.path(unseen).write_bytes(b"redrawn before it was shown")
+    assert earlier_runs(SETTINGS, "alice", images) == earlier
+    before = images.path(seen).read_bytes()
+    images.path(seen).write_bytes(b"redrawn")
+    with pytest.raises(
+        UserError, match=rf"{seen}: not the picture that was judged in \S+run-01_beh\.tsv; .* --sessions"
+    ):
+        earlier_runs(SETTINGS, "alice", images)
+    assert earlier_runs(SETTINGS, "bob", images) == []
+    images.path(seen).write_bytes(before)
+    assert earlier_runs(SETTINGS, "alice", images) == earlier
+    images.path(seen).unlink()
+    assert earlier_runs(SETTINGS, "alice", images) == earlier
 
 
 def test_a_list_of_ones_own_replaces_the_common_one(images: ImageSet) -> None:
