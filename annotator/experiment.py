@@ -26,7 +26,7 @@ FEEDBACK_S = 0.8
 
 
 class Declined(Leave):
-    """The subject does not agree to take part."""
+    """The subject does not agree to take part, and no answer of theirs is kept."""
 
 
 class Experiment:
@@ -66,10 +66,14 @@ class Experiment:
             host.turn(compose(host.texts, "welcome_back", progress=host.progress))
         else:
             if host.ask(compose(host.texts, "consent", **course.values)) == slide.ESCAPE:
-                raise Declined
+                raise Leave if self._has_practised() else Declined
             self.record.note(ConsentTime=now())
             self._ask_about_you()
         host.turn(compose(host.texts, "instructions", responses=course.responses))
+
+    def _has_practised(self) -> bool:
+        run = self.record.run
+        return any(one.rows() for one in runs(run.folder, run.subject, run.sidecar["ImageSet"]))
 
     def _ask_about_you(self) -> None:
         """Age, sex and handedness, unless they are known; each answer is saved before the next question."""

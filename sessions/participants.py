@@ -38,13 +38,21 @@ def add(folder: Path, subjects: Iterable[str]) -> None:
 
 
 def forget(folder: Path, subject: str) -> None:
-    """Take out the row of `subject` if it holds nothing but the name. The caller holds the dataset's lock."""
+    """Take out what `subject` told, and the row if it holds nothing else. The caller holds the dataset's lock."""
     path = folder / "participants.tsv"
     header, rows = _table(path)
-    at = header.index("participant_id")
-    empty = [row for row in rows if row[at : at + 1] == [f"sub-{subject}"] and not set(row) - {row[at], schema.MISSING}]
-    if empty:
-        _write(path, header, [row for row in rows if row not in empty])
+    name = f"sub-{subject}"
+    kept = []
+    for row in rows:
+        cells = dict(zip(header, row, strict=False))
+        if cells.get("participant_id") == name:
+            cells |= dict.fromkeys(COLUMNS.keys() & cells.keys(), schema.MISSING)
+            row = list(cells.values())
+            if not set(row) - {name, schema.MISSING}:
+                continue
+        kept.append(row)
+    if kept != rows:
+        _write(path, header, kept)
 
 
 def describe(folder: str | os.PathLike[str], subject: str, answers: Mapping[str, str | int | None]) -> None:

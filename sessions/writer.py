@@ -19,7 +19,7 @@ class RunWriter:
 
     Entering takes the subject's lock, the next free run number and writes a header; nothing is ever overwritten.
     Leaving keeps the file as it is, also after an error; a run without a single trial leaves no file, and
-    a subject without any no folder and no row in participants.tsv, unless that row tells something.
+    a subject without any no folder and nothing of what they told in participants.tsv.
 
     Parameters
     ----------
@@ -149,17 +149,27 @@ class RunWriter:
 
 
 def forget(folder: Path, subject: str) -> None:
-    """Nothing says any more that somebody was here, if there is no run of theirs and they told nothing."""
+    """Nothing says any more that somebody was here, if no run of theirs has a row: what they told goes, too."""
     home = folder / f"sub-{subject}"
-    try:
-        (home / "beh").rmdir()
-    except OSError:  # there are other runs
-        return
     with suppress(OSError, UserError), locked(folder / ".lock"):  # a tidy dataset is no reason to fail
-        if not participants.read(folder, subject).keys() - {"participant_id"}:
-            (home / ".lock").unlink(missing_ok=True)
-            home.rmdir()
-            participants.forget(folder, subject)  # last: BIDS wants a row for every folder, and a folder for every row
+        with locked(home / ".lock", f"subject {subject!r} is being recorded by another process."):
+            empty = files.run_paths(folder, subject)
+            if any(map(_has_rows, empty)):
+                return
+            for path in empty:  # of a program that was killed before the first face
+                path.unlink()
+                path.with_suffix(".json").unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            (home / "beh").rmdir()
+        (home / ".lock").unlink()  # released by now: Windows removes no open file
+        home.rmdir()
+        participants.forget(folder, subject)  # last: BIDS wants a row for every folder, and a folder for every row
+
+
+def _has_rows(path: Path) -> bool:
+    """Whether anything, be it a row cut short, follows the header of a table."""
+    whole, tail = files.whole_lines(path)
+    return whole.count(b"\n") > 1 or bool(tail)
 
 
 def flush_to_disk(descriptor: int) -> None:

@@ -27,7 +27,7 @@ def test_answers_stand_in_the_subjects_row_and_are_described(tmp_path: Path) -> 
     }
 
 
-def test_who_left_without_a_trial_leaves_no_trace_but_who_told_something_does(tmp_path: Path) -> None:
+def test_who_left_without_a_trial_leaves_no_trace(tmp_path: Path) -> None:
     with RunWriter(tmp_path, "alice", "faces") as run:
         run.write(trial=1, trial_type="main", image="a.png")
     with RunWriter(tmp_path, "alice", "faces"), RunWriter(tmp_path, "bob", "faces"):
@@ -36,8 +36,44 @@ def test_who_left_without_a_trial_leaves_no_trace_but_who_told_something_does(tm
         participants.describe(tmp_path, "carol", {"age": 40})
     with RunWriter(tmp_path, "dave", "faces"):
         assert participants.read(tmp_path, "dave")
-    assert (tmp_path / "participants.tsv").read_text() == "participant_id\tage\nsub-alice\tn/a\nsub-carol\t40\n"
-    assert files.subjects(tmp_path) == ["alice", "carol"]  # as in participants.tsv
+    assert (tmp_path / "participants.tsv").read_text() == "participant_id\tage\nsub-alice\tn/a\n"
+    assert files.subjects(tmp_path) == ["alice"]  # as in participants.tsv
+
+
+def killed(folder: Path, subject: str, tail: str = "") -> Path:
+    """The table of a run that was killed before its first row, or in the middle of it."""
+    with RunWriter(folder, subject, "faces") as run:
+        participants.describe(folder, subject, {"age": 33, "sex": "F"})
+        run.write(trial=1, trial_type="main", image="a.png")
+    header = run.path.read_text().splitlines()[0] + "\n"
+    run.path.write_text(header + tail)
+    return run.path
+
+
+def test_who_comes_back_after_a_kill_and_declines_leaves_no_trace_either(tmp_path: Path) -> None:
+    path = killed(tmp_path, "alice")
+    assert participants.read(tmp_path, "alice") == {"participant_id": "sub-alice", "age": "33", "sex": "F"}
+    with RunWriter(tmp_path, "alice", "faces"):
+        pass
+    assert not path.exists() and files.subjects(tmp_path) == []
+    assert (tmp_path / "participants.tsv").read_text() == "participant_id\tage\tsex\n"
+
+
+@pytest.mark.parametrize("tail", ["1\tmain\ta.p", "1\tpractice\ta.png\tn/a\tn/a\tn/a\tn/a\n"])
+def test_who_has_a_row_keeps_what_was_told(tmp_path: Path, tail: str) -> None:
+    path = killed(tmp_path, "alice", tail)
+    with RunWriter(tmp_path, "alice", "other"):
+        pass
+    assert path.exists() and path.with_suffix(".json").exists()
+    assert participants.read(tmp_path, "alice")["age"] == "33"
+
+
+def test_what_the_laboratory_wrote_of_who_left_stays(tmp_path: Path) -> None:
+    (tmp_path / "participants.tsv").write_text("participant_id\tgroup\nsub-alice\tcontrol\n")
+    with RunWriter(tmp_path, "alice", "faces"):
+        participants.describe(tmp_path, "alice", {"age": 40})
+    assert (tmp_path / "participants.tsv").read_text() == "participant_id\tgroup\tage\nsub-alice\tcontrol\tn/a\n"
+    assert files.subjects(tmp_path) == []
 
 
 def test_what_people_wrote_into_the_table_stays(tmp_path: Path) -> None:

@@ -163,14 +163,55 @@ def test_practice_tells_who_takes_the_wrong_key(
     assert sum(right) == 3  # who always presses the same key
 
 
-def test_each_answer_about_oneself_is_kept_when_the_next_question_comes(images: ImageSet, tmp_path: Path) -> None:
+def pressed(*keys: str) -> list[Event]:
+    return [Event(key, 0.2, down) for key in keys for down in (True, False)]
+
+
+def test_each_answer_about_oneself_is_kept_when_the_next_question_comes_but_not_without_a_face(
+    images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, str]] = []
+    choose = Host.choose
+
+    def watched(host: Host, section: str, codes: Iterable[str]) -> str | None:
+        told.append(participants.read(tmp_path, "alice"))
+        return choose(host, section, codes)
+
+    monkeypatch.setattr(Host, "choose", watched)
     asking = replace(SETTINGS, questions=True)
-    keys = ["space", "3", "0", "return", "f", "escape", "escape", "space"]  # leaves at the third question
-    sit(tmp_path, images, [Event(key, 0.2, down) for key in keys for down in (True, False)], asking)
-    assert participants.read(tmp_path, "alice") == {"participant_id": "sub-alice", "age": "30", "sex": "F"}
-    keys = ["space", "l", "escape", "escape", "space"]  # is asked for the third alone
-    sit(tmp_path, images, [Event(key, 0.2, down) for key in keys for down in (True, False)], asking)
-    assert participants.read(tmp_path, "alice")["handedness"] == "L"
+    leaving = pressed("space", "3", "0", "return", "f", "escape", "escape", "space")  # at the third question
+    sit(tmp_path, images, leaving, asking)
+    alice = {"participant_id": "sub-alice", "age": "30"}
+    assert told == [alice, alice | {"sex": "F"}]
+    assert participants.read(tmp_path, "alice") == {} and not (tmp_path / "sub-alice").exists()
+
+
+def test_who_comes_back_is_asked_for_what_is_not_known_yet(images: ImageSet, tmp_path: Path) -> None:
+    with sessions.RunWriter(tmp_path, "alice", images.name) as run:
+        participants.describe(tmp_path, "alice", {"age": 30, "sex": "F"})
+        run.write(trial=1, trial_type="practice", image="practice-01_smile+0.9")
+    sit(tmp_path, images, pressed("space", "l", "escape", "escape", "space"), replace(SETTINGS, questions=True))
+    assert participants.read(tmp_path, "alice") == {
+        "participant_id": "sub-alice",
+        "age": "30",
+        "sex": "F",
+        "handedness": "L",
+    }
+
+
+@pytest.mark.parametrize(("rows", "title"), [(0, "You do not take part"), (1, "All that you answered is kept")])
+def test_who_declines_is_told_what_is_kept(
+    images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int, title: str
+) -> None:
+    with sessions.RunWriter(tmp_path, "alice", images.name) as run:
+        for trial in range(rows):
+            run.write(trial=trial + 1, trial_type="practice", image="practice-01_smile+0.9")
+    pages: list[Page] = []
+    ask = Host.ask
+    monkeypatch.setattr(Host, "ask", lambda host, page, *keys: pages.append(page) or ask(host, page, *keys))
+    sit(tmp_path, images, pressed("escape", "space"))
+    assert pages[-1].paragraphs[0].startswith(title)
+    assert (tmp_path / "sub-alice").exists() == (rows > 0)
 
 
 SHORT = replace(SETTINGS, practice=0)
