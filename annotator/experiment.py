@@ -1,7 +1,7 @@
 """The session as a subject meets it: consent, questions, instructions, practice, faces in blocks, thank-you."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 
@@ -81,14 +81,18 @@ class Experiment:
         if not settings.questions or settings.simulate:
             return
         known = participants.read(folder, subject)
+        if self.record.run.first and known.keys() & participants.COLUMNS.keys():
+            known = {}  # of somebody who had this id before
+            self._tell(dict.fromkeys(participants.COLUMNS))
         for column, about in participants.COLUMNS.items():
-            if column in known:
-                continue
-            told = self.host.choose(column, about["Levels"]) if "Levels" in about else self.host.type_age()
-            answer: dict[str, str | int | None] = {column: told}
-            self.record.save(
-                partial(participants.describe, folder, subject, answer), folder / "participants.tsv", answer
-            )
+            if column not in known:
+                told = self.host.choose(column, about["Levels"]) if "Levels" in about else self.host.type_age()
+                self._tell({column: told})
+
+    def _tell(self, answers: Mapping[str, str | int | None]) -> None:
+        folder = self.record.run.folder
+        describe = partial(participants.describe, folder, self.course.subject, answers)
+        self.record.save(describe, folder / "participants.tsv", answers)
 
     def _practise(self) -> None:
         if not self.course.practice:
