@@ -39,6 +39,7 @@ class Report:
 
     time: str
     machine: str
+    """System and processor; not its name, which may be a person's."""
     versions: dict[str, str]
     screen_size: tuple[int, int]
     vsync: bool
@@ -74,7 +75,7 @@ def self_test(settings: Settings) -> None:
             return
     verdict = judge(report)
     print("\n".join(verdict))  # first, for no disk may take the report
-    name = f"timing_{platform.node() or 'machine'}_{datetime.now():%Y-%m-%dT%H-%M-%S}"
+    name = f"timing_{platform.system()}-{platform.machine()}_{datetime.now():%Y-%m-%dT%H-%M-%S}"
     path = settings.sessions / "sourcedata" / f"{name}.json"
     write_text(path, json.dumps({"verdict": verdict, **asdict(report)}, indent=1) + "\n")
     plot(report, path.with_suffix(".png"))
@@ -93,7 +94,7 @@ def measure(screen: Screen, host: Host) -> Report:
     sources, delays_s = key_delays(screen, host)
     return Report(
         time=now(),
-        machine=f"{platform.node()}, {platform.platform()}",
+        machine=platform.platform(),
         versions=screen.versions,
         screen_size=screen.size,
         vsync=screen.vsync,

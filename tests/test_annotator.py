@@ -441,7 +441,8 @@ def test_a_subject_who_stops_because_of_the_disk_is_told_what_is_lost(desktop: D
 
 
 def test_the_self_test_leaves_a_verdict_a_report_and_a_picture(desktop: Desktop, folder: Path) -> None:
-    short = "import runpy\nfrom annotator import timing\ntiming.FLIPS_S = 0.5\n"
+    short = "import platform, runpy\nfrom annotator import timing\ntiming.FLIPS_S = 0.5\n"
+    short += "platform.node = lambda: 'alices-laptop'\n"
     program = desktop.start(folder, "--timing", code=short + "runpy.run_module('annotator', run_name='__main__')")
     end_s = time.perf_counter() + 60
     while program.poll() is None and time.perf_counter() < end_s:
@@ -451,6 +452,7 @@ def test_the_self_test_leaves_a_verdict_a_report_and_a_picture(desktop: Desktop,
     assert program.returncode == 0, output
     (report,) = (folder / "sessions" / "sourcedata").glob("timing_*.json")
     assert json.loads(report.read_text())["key_sources"] == {"x-server": 20}
+    assert "alices-laptop" not in report.name + report.read_text()  # a dataset that is shared has it
     assert report.with_suffix(".png").stat().st_size > 1000
     assert "Keys: timed by the X server's stamp" in output
     assert "Next: python -m annotator --subject me\n" in output
