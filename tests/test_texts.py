@@ -1,10 +1,12 @@
 """The words that a subject reads, from files."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from annotator.drawing import font_file
+from annotator.drawing import Artist, font_file
 from annotator.page import compose, question
 from annotator.texts import LANGUAGES, open_texts
 from shell import UserError
@@ -34,6 +36,18 @@ def test_empty_lines_separate_paragraphs() -> None:
     page = compose(open_texts("en"), "consent", subject="p07", faces=9, minutes=2)
     assert len(page.paragraphs) == 2
     assert "p07" in page.paragraphs[1]
+
+
+def test_who_agrees_has_read_what_is_asked_kept_and_removed_and_the_page_fits_a_small_screen() -> None:
+    actions = (("space", "agree"), ("escape", "leave"))
+    page = compose(open_texts("en"), "consent", actions, subject="participant42", faces=10_000, minutes=333)
+    text = " ".join(page.paragraphs)
+    assert all(word in text for word in ("age", "sex", "handedness", "skip", "date and time", "removed later"))
+    artist = Artist((1024, 600), 40)
+    shown, empty = (np.asarray(artist.page(replace(page, paragraphs=some))) for some in (page.paragraphs, ()))
+    foot = 600 - artist.px(14)
+    assert (shown[foot - artist.px(1) : foot] == 40).all() and (shown[: artist.px(1)] == 40).all()
+    assert (shown[foot:] == empty[foot:]).all()
 
 
 def test_a_question_keeps_the_order_of_its_codes() -> None:
