@@ -143,7 +143,11 @@ def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFr
         from labeling.tables import read_trials as read_table
 
         source = settings.trials
-        trials = read_table(settings.trials, settings.rename, settings.responses, settings.skip_bad, tell)
+
+        def tell_name(note: str) -> None:  # without its folders, for the report is shared
+            tell(note.replace(str(settings.trials), source.name))
+
+        trials = read_table(settings.trials, settings.rename, settings.responses, settings.skip_bad, tell_name)
     else:
         import sessions
 
@@ -168,7 +172,8 @@ def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFr
     here = trials["image"].isin(names)
     here |= is_practice(trials)  # which has pictures of its own
     if not here.all():
-        tell(f"Trials left out, because their pictures are not in {settings.data / 'images'}: {(~here).sum()}.")
+        where = f"{settings.data.resolve().name}/images"
+        tell(f"Trials left out, because their pictures are not in {where}: {(~here).sum()}.")
         trials = trials[here].reset_index(drop=True)
     if settings.exclude:
         subject = trials["subject"].astype(str)

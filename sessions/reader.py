@@ -54,7 +54,7 @@ def read(
         and where runs were shown different pictures under one name, the rows on the present one are right.
     skip_bad : leave out runs that cannot be read, with a note on each, and rows on images that were not the same
         picture in all runs, instead of raising UserError.
-    tell : called with one sentence on whatever was left out.
+    tell : called with one sentence on whatever was left out; files are named from sub-ID on, for reports are shared.
 
     Returns
     -------
@@ -69,28 +69,33 @@ def read(
         A run is no session file: which file, which row, what was found and what is expected. Or two runs judged
         different pictures under one name.
     """
+    place = "" if Path(folder) == Path() else f"{Path(folder)}{os.sep}"
+
+    def note(text: str) -> None:
+        tell(text.replace(place, ""))
+
     bad: list[UserError] = []
     runs = _list_runs(Path(folder), bad)
     image_set = _only_set(runs, folder) if image_set is None else image_set
     runs = [run for run in runs if run.sidecar["ImageSet"] == image_set]
     simulated = [run for run in runs if run.sidecar["Simulated"]]
     runs = _without_twins([run for run in runs if not run.sidecar["Simulated"]], bad)
-    table = _parse(runs, bad, tell)
+    table = _parse(runs, bad, note)
     if simulated and ((table["trial_type"] != "practice") & table["response"].notna()).any():
         subjects = len({run.subject for run in simulated})
-        tell(f"Simulated subjects left out, because people have judged {image_set} too: {subjects}.")
+        note(f"Simulated subjects left out, because people have judged {image_set} too: {subjects}.")
     elif simulated:
         runs = _without_twins(simulated, bad)
-        table = _parse(runs, bad, tell)
+        table = _parse(runs, bad, note)
     if bad and not skip_bad:
         more = f" (and {len(bad) - 1} more such files)" if len(bad) > 1 else ""
         raise UserError(f"{str(bad[0]).removesuffix('.')}{more}; --skip-bad leaves such files out.")
     for error in bad:
-        tell(f"skipped: {error}")
+        note(f"skipped: {error}")
     present = {} if images is None else _present_hashes(runs, table, Path(images))
-    table = _without_conflicts(runs, table, present, skip_bad, tell)
+    table = _without_conflicts(runs, table, present, skip_bad, note)
     if images is not None:
-        _tell_changed(runs, table, present, str(images), tell)
+        _tell_changed(runs, table, present, image_set, note)
     return table
 
 
@@ -334,10 +339,10 @@ def _short(text: str) -> str:
 
 
 def _tell_changed(
-    runs: list[Run], table: pd.DataFrame, present: dict[str, str], images: str, tell: Callable[[str], object]
+    runs: list[Run], table: pd.DataFrame, present: dict[str, str], image_set: str, tell: Callable[[str], object]
 ) -> None:
     other = {image for image, digest in _pictures(runs) if present.get(image, digest) != digest}
     shown = _judged(runs, table, other)
     changed = sorted(shown["image"][shown["digest"] != shown["image"].map(present)].unique())
     if changed:
-        tell(f"{images}: not the picture that was judged, it has changed since: {listed(changed)}.")
+        tell(f"{image_set}: not the picture that was judged, it has changed since: {listed(changed)}.")

@@ -567,8 +567,24 @@ def test_build_stops_at_a_bad_file_unless_told_to_skip_it(faces: Path, capsys: p
     with pytest.raises(UserError, match="row 2: response is 'yes'"):
         build.main(build.Settings())
     build.main(build.Settings(skip_bad=True))
-    assert f"skipped: {path}, row 2" in capsys.readouterr().out
+    assert f"skipped: {path.relative_to('sessions')}, row 2" in capsys.readouterr().out
     assert pd.read_csv(faces / "labels.csv")["subjects"].tolist() == [1]
+
+
+def test_the_report_does_not_say_where_the_files_lie(faces: Path) -> None:
+    record("alice", {"0.png": 1, "gone.png": 1})
+    record("bob", {"0.png": 1})
+    Path("sessions/sub-bob/beh/sub-bob_task-smile_run-01_beh.json").write_text("{")
+    here = Path.cwd()
+    Path("mine.csv").write_text("subject,image,response,response_time\na,0.png,1,0.6\na,1.png,7,0.6\n")
+    for asked in (
+        build.Settings(data=here / faces, sessions=here / "sessions", skip_bad=True),
+        build.Settings(data=here / faces, trials=here / "mine.csv", skip_bad=True),
+    ):
+        build.main(asked)
+        report = (faces / "labels.html").read_text(encoding="utf-8")
+        assert "skipped: " in report and str(here) not in report
+    assert "skipped: mine.csv: 1 of 2 rows" in report
 
 
 def test_the_command_offers_every_method() -> None:
