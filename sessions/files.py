@@ -71,9 +71,9 @@ def subjects(folder: str | os.PathLike[str]) -> list[str]:
     return sorted(path.name.removeprefix("sub-") for path in Path(folder).glob("sub-*") if path.is_dir())
 
 
-def run_paths(folder: str | os.PathLike[str], subject: str = "*") -> list[Path]:
-    """The tables of all runs of one subject, or of all, sorted; none of those that macOS keeps beside them (._*)."""
-    found = Path(folder).glob(f"sub-{subject}/beh/*_task-{TASK}_*beh.tsv")
+def run_paths(folder: str | os.PathLike[str], subject: str = "*", suffix: str = ".tsv") -> list[Path]:
+    """The tables, or sidecars, of all runs of one subject, or of all, sorted; none that macOS keeps beside them."""
+    found = Path(folder).glob(f"sub-{subject}/beh/*_task-{TASK}_*beh{suffix}")
     return sorted(path for path in found if not path.name.startswith("."))
 
 

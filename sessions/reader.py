@@ -80,18 +80,19 @@ def read(
     runs = [run for run in runs if run.sidecar["ImageSet"] == image_set]
     simulated = [run for run in runs if run.sidecar["Simulated"]]
     runs = _without_twins([run for run in runs if not run.sidecar["Simulated"]], bad)
-    table = _parse(runs, bad, note)
+    runs, table = _parse(runs, bad, note)
     if simulated and ((table["trial_type"] != "practice") & table["response"].notna()).any():
         subjects = len({run.subject for run in simulated})
         note(f"Simulated subjects left out, because people have judged {image_set} too: {subjects}.")
     elif simulated:
         runs = _without_twins(simulated, bad)
-        table = _parse(runs, bad, note)
+        runs, table = _parse(runs, bad, note)
     if bad and not skip_bad:
         more = f" (and {len(bad) - 1} more such files)" if len(bad) > 1 else ""
         raise UserError(f"{str(bad[0]).removesuffix('.')}{more}; --skip-bad leaves such files out.")
     for error in bad:
         note(f"skipped: {error}")
+    _tell_losses(Path(folder), image_set, runs, table, note)
     present = {} if images is None else _present_hashes(runs, table, Path(images))
     table = _without_conflicts(runs, table, present, skip_bad, note)
     if images is not None:
@@ -188,8 +189,8 @@ def _without_conflicts(
     return table.drop(index=wrong["row"]).reset_index(drop=True)
 
 
-def _parse(runs: list[Run], bad: list[UserError], tell: Callable[[str], object]) -> pd.DataFrame:
-    """The checked table of all `runs`; runs that fail a check go to `bad`, one reason each."""
+def _parse(runs: list[Run], bad: list[UserError], tell: Callable[[str], object]) -> tuple[list[Run], pd.DataFrame]:
+    """Those of `runs` that pass all checks and their table; of the others the reason goes to `bad`, one each."""
     contents: list[tuple[Run, bytes, bytes]] = []  # run, header, rows
     read: dict[tuple[str, bytes], Run] = {}
     for run in runs:
@@ -204,12 +205,13 @@ def _parse(runs: list[Run], bad: list[UserError], tell: Callable[[str], object])
         if note:
             tell(note)
         contents.append((run, header, rows))
-    tables = []
+    tables, good = [], []
     for header in dict.fromkeys(header for _, header, _ in contents):
         group = [(run, rows) for run, other, rows in contents if other == header]
         while group:
             try:
                 tables.append(_parse_alike(header.decode(), group))
+                good += [run for run, _ in group]
                 break
             except _RunError as error:
                 run, _ = group.pop(error.position)
@@ -219,7 +221,7 @@ def _parse(runs: list[Run], bad: list[UserError], tell: Callable[[str], object])
     table = pd.concat(tables, ignore_index=True)
     extra = [c for c in table.columns if c not in schema.COLUMNS and c not in ("subject", "run", "simulated")]
     table = table.sort_values(["subject", "run"], kind="stable", ignore_index=True)
-    return table[["subject", "run", *schema.COLUMNS, "simulated", *extra]]
+    return good, table[["subject", "run", *schema.COLUMNS, "simulated", *extra]]
 
 
 def _whole_rows(path: Path) -> tuple[bytes, bytes, str]:
@@ -336,6 +338,36 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
 
 def _short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:50]}... ({len(text):,} characters)"
+
+
+def _tell_losses(
+    folder: Path, image_set: str, runs: list[Run], table: pd.DataFrame, tell: Callable[[str], object]
+) -> None:
+    """Name what was recorded once and is not there; of a killed recording nobody wrote down how much it was."""
+    tables = {path.stem for path in files.run_paths(folder)}
+    for sidecar in files.run_paths(folder, suffix=".json"):
+        if sidecar.stem not in tables and _of_people(sidecar, image_set):
+            tell(f"{sidecar}: there is no table beside it, so the answers of this run are lost.")
+    rows = table.groupby(["subject", "run"]).size().to_dict()
+    faces = table[table["trial_type"] != "practice"].groupby(["subject", "run"]).size().to_dict()
+    for run in runs:
+        before = run.sidecar.get("Continues")
+        if isinstance(before, str) and Path(before).stem not in tables:
+            tell(f"{run.path}: it goes on after {before}, which is not there.")
+        shown = run.sidecar.get("FlipsOfFaces")
+        counts = faces if "PracticeTrials" in run.sidecar else rows  # the first recordings counted practice, too
+        found = counts.get((run.subject, run.number), 0)
+        if isinstance(shown, int) and found < shown:
+            tell(f"{run.path}: {shown - found} of {counted(shown, 'row')} lost since the recording ended.")
+
+
+def _of_people(sidecar: Path, image_set: str) -> bool:
+    """Whether people judged `image_set` in the run of `sidecar`, for all that can be read."""
+    try:
+        content = files.read_json(sidecar)
+    except (UserError, OSError):
+        return True
+    return content.get("ImageSet") == image_set and not content.get("Simulated")
 
 
 def _tell_changed(

@@ -426,7 +426,7 @@ def test_a_bad_file_is_named_with_its_reason(harm: Callable[[Path], object], rea
     assert reason in str(error.value)
     notes: list[str] = []
     assert set(sessions.read(image_set="faces", skip_bad=True, tell=notes.append)["subject"]) == {"alice"}
-    assert len(notes) == 1
+    assert len([note for note in notes if note.startswith("skipped: ")]) == 1
 
 
 def test_runs_that_judged_different_pictures_under_one_name_conflict() -> None:
@@ -517,6 +517,44 @@ def test_a_picture_that_has_changed_since_it_was_judged_is_named() -> None:
     notes: list[str] = []
     sessions.read(images=images, tell=notes.append)
     assert len(notes) == 1 and notes[0].endswith(": 2.png.")
+
+
+def rows_cut(path: Path) -> None:
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-2]))
+
+
+LOSSES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no table": (Path.unlink, "there is no table beside it"),
+    "neither": (lambda path: (path.unlink(), path.with_suffix(".json").unlink()), "run-01_beh.tsv, which is not there"),
+    "rows cut": (rows_cut, "2 of 3 rows lost"),
+    "all rows cut": (lambda path: path.write_text("\t".join(schema.COLUMNS) + "\n"), "3 of 3 rows lost"),
+}
+
+
+@pytest.mark.parametrize(("harm", "reason"), LOSSES.values(), ids=LOSSES)
+def test_what_was_lost_since_it_was_recorded_is_named(harm: Callable[[Path], object], reason: str) -> None:
+    path = record(PracticeTrials=0, FlipsOfFaces=3)
+    record(n=2, Continues=path.name)  # killed: nobody knows how many faces it was
+    record("bob", image_set="other", FlipsOfFaces=9)
+    notes: list[str] = []
+    sessions.read(image_set="faces", tell=notes.append)
+    assert notes == []
+    harm(path)
+    sessions.read(image_set="faces", tell=notes.append)
+    assert any(note.startswith("sub-alice") and reason in note for note in notes)
+    notes.clear()
+    sessions.read(image_set="other", tell=notes.append)
+    assert len(notes) == 1 and "6 of 9 rows lost" in notes[0]
+
+
+def test_practice_is_no_face_of_those_that_a_run_says_it_showed() -> None:
+    notes: list[str] = []
+    for subject, sidecar in (("a", {"PracticeTrials": 1}), ("b", {})):  # b: as the first version counted
+        with sessions.RunWriter("sessions", subject, "faces", {"FlipsOfFaces": 2, **sidecar}) as run:
+            for trial, trial_type in ((1, "practice"), (2, "main")):
+                run.write(trial=trial, trial_type=trial_type, image="x.png")
+    sessions.read(tell=notes.append)
+    assert len(notes) == 1 and "sub-a_task" in notes[0] and "1 of 2 rows lost" in notes[0]
 
 
 def test_no_note_says_where_the_dataset_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
