@@ -142,10 +142,14 @@ def earlier_runs(settings: Settings, subject: str, images: ImageSet) -> Sequence
 
 
 def faces_seen(settings: Settings, images: ImageSet) -> Iterator[str]:
-    """One image name per face that was shown to any subject of this one's kind: people, or simulated observers."""
+    """One image name per face that was shown to any subject of this one's kind: people, or simulated observers.
+
+    Faces of somebody whose files are damaged count as not shown: nobody else must wait for that to be mended.
+    """
     for subject in subjects(settings.sessions):
-        for run in runs_of_this_kind(settings, subject, images):
-            yield from (row["image"] for row in run.rows() if row["trial_type"] == "main")
+        with suppress(UserError):
+            for run in runs_of_this_kind(settings, subject, images):
+                yield from (row["image"] for row in run.rows() if row["trial_type"] == "main")
 
 
 def sides_taken(settings: Settings, images: ImageSet) -> Iterator[dict[str, str]]:

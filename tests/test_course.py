@@ -128,7 +128,13 @@ def test_a_new_subject_gets_the_rarer_side_and_keeps_it(images: ImageSet) -> Non
 def test_damaged_files_of_somebody_else_stop_nobody(images: ImageSet) -> None:
     (run,) = record(settle(SETTINGS, "alice", images, []).trials[:1], Simulated=False)
     run.path.with_suffix(".json").write_text("{", encoding="utf-8")
-    assert list(sides_taken(SETTINGS, images)) == []
+    with sessions.RunWriter("sessions", "bob", "faces") as bobs:
+        bobs.write(trial=1, trial_type="main", image="001.png")
+    balanced = replace(SETTINGS, design="balanced")
+    assert list(sides_taken(balanced, images)) == [{}]
+    assert list(faces_seen(balanced, images)) == ["001.png"]
+    run.path.with_suffix(".json").unlink()
+    assert list(faces_seen(balanced, images)) == ["001.png"]
 
 
 def test_what_the_subject_reads_stands_beside_the_answers(images: ImageSet) -> None:
