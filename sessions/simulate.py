@@ -124,7 +124,8 @@ def read_truth(data: Path, column: str) -> "pd.Series[float]":
         if bad.any():
             raise UserError(f"{path}, row {int(bad.argmax()) + 2}: {problem}, expected one row per image.")
     truth = pd.to_numeric(table.set_index("image", drop=False)[column], errors="coerce").dropna()
-    truth = truth[[(data / "images" / image).exists() for image in truth.index]]
+    # as in data.open_set: a table cannot hold a name that is not plain text
+    truth = truth[[image.isprintable() and (data / "images" / image).exists() for image in truth.index]]
     endless = truth.abs() == float("inf")
     if endless.any():
         raise UserError(f"{path}: {column} of {truth.index[endless][0]} is not finite.")
