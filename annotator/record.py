@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from annotator.host import Host, Leave
 from annotator.page import compose
@@ -14,15 +15,34 @@ from sessions import RunWriter
 LATE = 0.5  # refreshes after the one that was waited for: a frame was dropped
 LATE_S = 0.025  # where flips do not wait for the display, after the planned time
 
-COLUMNS = {
-    "fixation_duration": "From the fixation cross to the face, in seconds.",
-    "onset_delay": "How much later the face came than at the refresh of the display that was waited for, in seconds; "
-    "where flips do not wait for the display, than planned.",
-    "press_duration": "From the press of the answering key to its release, in seconds; n/a where it was held for more "
-    "than half a second.",
-    "ended_by": "press, timeout, or interruption (the subject paused, or the program was closed).",
-    "key_source": "What took the time of the press: x-server (the stamp of the X server), wake-up (the moment at which "
-    "the program woke up for it), or simulation.",
+COLUMNS: dict[str, dict[str, Any]] = {
+    "fixation_duration": {"Description": "From the fixation cross to the face.", "Units": "s"},
+    "onset_delay": {
+        "Description": "How much later the face came than at the refresh of the display that was waited for; where "
+        "flips do not wait for the display, than planned.",
+        "Units": "s",
+    },
+    "press_duration": {
+        "Description": "From the press of the answering key to its release; n/a where it was held for more than half "
+        "a second.",
+        "Units": "s",
+    },
+    "ended_by": {
+        "Description": "What ended the trial.",
+        "Levels": {
+            "press": "One of the two keys was pressed.",
+            "timeout": "The time for an answer ran out.",
+            "interruption": "The subject paused, or the program was closed.",
+        },
+    },
+    "key_source": {
+        "Description": "What took the time of the press; n/a where there is none.",
+        "Levels": {
+            "x-server": "The stamp of the X server.",
+            "wake-up": "The moment at which the program woke up for it.",
+            "simulation": "A simulated observer.",
+        },
+    },
 }
 
 

@@ -28,7 +28,7 @@ class RunWriter:
     image_set : name of the image set that is shown.
     sidecar : what belongs to the run as a whole (Seed, KeyMap, ImageSHA256, RefreshRate, ...). Simulated is false
         unless given.
-    columns : extra columns, name to description with unit, beside those of `schema.COLUMNS`.
+    columns : extra columns beside those of `schema.COLUMNS`, described like them (Description, Units, Levels).
 
     Raises
     ------
@@ -47,11 +47,11 @@ class RunWriter:
         subject: str,
         image_set: str,
         sidecar: Mapping[str, Any] | None = None,
-        columns: Mapping[str, str] | None = None,
+        columns: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.subject = subject
-        descriptions = {name: {"Description": text} for name, text in (columns or {}).items()}
+        descriptions = {name: dict(about) for name, about in (columns or {}).items()}
         self.columns = (*schema.COLUMNS, *descriptions)
         self.sidecar: dict[str, Any] = {
             "TaskName": schema.TASK,

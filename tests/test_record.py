@@ -163,6 +163,17 @@ def test_practice_tells_who_takes_the_wrong_key(
     assert sum(right) == 3  # who always presses the same key
 
 
+def test_each_column_of_the_instrument_has_its_unit_or_its_levels(images: ImageSet, tmp_path: Path) -> None:
+    _, rows = sit(tmp_path, images, cycle(DILIGENT))
+    (run,) = sessions.runs(tmp_path, "alice", images.name)
+    for column in COLUMNS:
+        about, found = run.sidecar[column], {row[column] for row in rows} - {"n/a"}
+        if "Units" in about:
+            assert about["Units"] == "s" and all(float(cell) > -1 for cell in found)
+        else:
+            assert found - {"test"} <= about["Levels"].keys()  # keys of the screen that nobody sees
+
+
 def pressed(*keys: str) -> list[Event]:
     return [Event(key, 0.2, down) for key in keys for down in (True, False)]
 

@@ -75,7 +75,8 @@ def test_what_macos_keeps_beside_a_run_is_no_run() -> None:
 
 
 def test_what_is_written_is_read_back_to_the_last_bit() -> None:
-    with sessions.RunWriter("sessions", "alice", "faces", columns={"late_s": "how late the flip was, in s"}) as run:
+    late = {"Description": "How late the flip was.", "Units": "s"}
+    with sessions.RunWriter("sessions", "alice", "faces", columns={"late_s": late}) as run:
         run.write(
             trial=1,
             trial_type="main",
@@ -91,7 +92,7 @@ def test_what_is_written_is_read_back_to_the_last_bit() -> None:
     assert table["response_time"][0] == 0.1 + 0.2
     assert table["early_press"][1] == -0.125
     assert table["late_s"].tolist()[0] == "0.25" and pd.isna(table["late_s"][1])
-    assert run.sidecar["late_s"] == {"Description": "how late the flip was, in s"}
+    assert json.loads(run.path.with_suffix(".json").read_text())["late_s"] == late
 
 
 def test_each_trial_is_in_the_file_before_write_returns() -> None:
@@ -266,7 +267,7 @@ def test_image_sets_are_kept_apart() -> None:
 
 
 def test_runs_with_other_columns_are_read_together_in_order() -> None:
-    with sessions.RunWriter("sessions", "bob", "faces", columns={"extra": "x"}) as run:
+    with sessions.RunWriter("sessions", "bob", "faces", columns={"extra": {"Description": "x"}}) as run:
         run.write(trial=1, trial_type="main", image="x.png", extra="e")
     record("carl")
     record("alice")
@@ -710,6 +711,14 @@ def test_metadata_that_names_an_image_twice_or_not_is_one_sentence(faces: Path, 
         file.write(cells + "\n")
     with pytest.raises(UserError, match=rf"metadata\.csv, row 62: .*{reason}"):
         simulate.main(simulate.Settings(limit=5))
+
+
+def test_a_name_that_no_table_can_hold_is_not_simulated(faces: Path) -> None:
+    (faces / "images" / "a\tb.png").write_bytes(b"a")
+    with (faces / "metadata.csv").open("a") as file:
+        file.write("a\tb.png,0.5\n")
+    simulate.main(simulate.Settings(limit=100))
+    assert sessions.read().groupby("subject")["image"].nunique().tolist() == [60, 60, 60]
 
 
 def test_the_truth_of_simulated_subjects_is_standardised(faces: Path) -> None:
