@@ -75,7 +75,8 @@ def main(settings: Settings) -> None:
         skip_bad=settings.skip_bad,
     )
     trials = build.read_trials(source, print)
-    if "simulated" in trials.columns and trials["simulated"].all():
+    simulated = "simulated" in trials.columns and bool(trials["simulated"].all())
+    if simulated:
         print("The subjects of the pilot are simulated: this plan says nothing about people.")
     votes = from_trials(trials)
     shared = check_pilot(votes)
@@ -85,7 +86,7 @@ def main(settings: Settings) -> None:
     table = simulate(votes, fitted, settings)
     print(table.to_string(index=False, float_format="{:.2f}".format))
     path = settings.data / "plan.png"
-    plot(table, settings.reliability, path)
+    plot(table, settings.reliability, path, simulated)
     enough = table[table["reliability"] >= settings.reliability]
     if len(enough):
         subjects = shell.counted(enough["subjects"].iloc[0], "subject")
@@ -183,15 +184,23 @@ def simulate(votes: "Votes", fitted: "Terms", settings: Settings) -> "pd.DataFra
     return table.reset_index()
 
 
-def plot(table: "pd.DataFrame", wanted: float, path: Path) -> None:
-    """Reliability against the number of subjects, as a picture."""
+def plot(table: "pd.DataFrame", wanted: float, path: Path, simulated: bool) -> None:
+    """Reliability against the number of subjects, as a picture; it says so where the pilot was `simulated`."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.subplots()
     axes.errorbar(table["subjects"], table["reliability"], table["sd"], color="#2f6f8f", marker="o", capsize=3)
     axes.axhline(wanted, color="#a4420c", linewidth=1, linestyle="--")
-    axes.set(xlabel="subjects (votes per face)", ylabel="reliability", xscale="log", ylim=(0, 1))
+    at = table["subjects"].iloc[0]
+    axes.annotate(f"wanted: {wanted:g}", (at, wanted), (0, 3), textcoords="offset points", color="#a4420c", fontsize=9)
+    axes.set(
+        xlabel="subjects (votes per face)",
+        ylabel="reliability (bars: ± 1 sd of studies)",
+        title="after a simulated pilot" if simulated else "",
+        xscale="log",
+        ylim=(0, 1),
+    )
     axes.set_xticks(table["subjects"], [str(n) for n in table["subjects"]], minor=False)
     axes.minorticks_off()
     axes.spines[["top", "right"]].set_visible(False)
