@@ -81,9 +81,6 @@ class Experiment:
         if not settings.questions or settings.simulate:
             return
         known = participants.read(folder, subject)
-        if self.record.run.first and known.keys() & participants.COLUMNS.keys():
-            known = {}  # of somebody who had this id before
-            self._tell(dict.fromkeys(participants.COLUMNS))
         for column, about in participants.COLUMNS.items():
             if column not in known:
                 told = self.host.choose(column, about["Levels"]) if "Levels" in about else self.host.type_age()

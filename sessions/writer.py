@@ -38,8 +38,6 @@ class RunWriter:
 
     path: Path
     number: int
-    first: bool
-    """Whether the subject had no folder before: a row in participants.tsv tells nothing about this person then."""
 
     def __init__(
         self,
@@ -68,7 +66,6 @@ class RunWriter:
         home = self.folder / f"sub-{self.subject}"
         with ExitStack() as undo:
             with locked(self.folder / ".lock"):  # without it, `forget` may remove the folder that we wait in
-                self.first = not home.is_dir()
                 undo.enter_context(
                     locked(home / ".lock", f"subject {self.subject!r} is being recorded by another process.")
                 )

@@ -210,12 +210,13 @@ def test_who_comes_back_is_asked_for_what_is_not_known_yet(images: ImageSet, tmp
     }
 
 
-def test_nobody_inherits_what_is_left_of_somebody_whose_folder_is_gone(images: ImageSet, tmp_path: Path) -> None:
+def test_what_a_laboratory_wrote_before_is_kept_and_not_asked_for(images: ImageSet, tmp_path: Path) -> None:
     (tmp_path / "participants.tsv").write_text("participant_id\tage\tsex\tgroup\nsub-alice\t30\tF\tcontrol\n")
     asking = replace(SETTINGS, questions=True, practice=0)
-    nothing_told = pressed("space", "return", "return", "return", "space", "space")
-    sit(tmp_path, images, [*nothing_told, Event("f", 1.0)], asking)
-    assert participants.read(tmp_path, "alice") == {"participant_id": "sub-alice", "group": "control"}
+    left_handed = pressed("space", "l", "space", "space")
+    sit(tmp_path, images, [*left_handed, Event("f", 1.0)], asking)
+    known = {"participant_id": "sub-alice", "age": "30", "sex": "F", "group": "control", "handedness": "L"}
+    assert participants.read(tmp_path, "alice") == known
 
 
 @pytest.mark.parametrize(("rows", "title"), [(0, "You do not take part"), (1, "All that you answered is kept")])
