@@ -39,7 +39,7 @@ class Settings:
     image: tuple[Path, ...]
     """Pictures, and folders of pictures."""
     smile: tuple[float, ...] = ()
-    """Degrees to set: -1 (stern) to 1 (laughing) as in the labels; beyond, the change levels off."""
+    """Degrees to set: -1 (stern) to 1 (laughing), of which some 0.6 is reached; beyond, the change levels off."""
     shift: tuple[float, ...] = ()
     """Or changes to add to the degree that each face has."""
     framing: Literal["auto", "crop", "photograph"] = "auto"
