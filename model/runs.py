@@ -176,16 +176,16 @@ class SmileModel:
         UserError
             A seed has `PEOPLE`, and more are asked for, or fewer than none; or a truncation that is no such number.
         """
-        numbers = list(which) if isinstance(which, Sequence | np.ndarray) else range(operator.index(which))
-        if min(numbers, default=0) < 0 or (isinstance(numbers, range) and numbers.stop < 0):
+        numbers = list(which) if isinstance(which, Sequence | np.ndarray) else None
+        count = operator.index(which) if numbers is None else max(numbers, default=-1) + 1  # type: ignore[arg-type]
+        if count < 0 or min(numbers or [0]) < 0:
             raise UserError(f"people {which}: expected no negative number.")
         if not 0 <= truncation < math.inf:
             raise UserError(f"truncation {truncation}: expected 0 or more.")
-        count = max(numbers, default=-1) + 1
         if count > PEOPLE:
             raise UserError(f"{count:,} people of seed {seed}: a seed has {PEOPLE:,}; another seed has others.")
         drawn = np.random.default_rng(seed).standard_normal((count, self.dimensions), dtype=np.float32)
-        chosen = drawn if isinstance(numbers, range) else drawn[numbers]
+        chosen = drawn if numbers is None else drawn[numbers]
         noise = torch.from_numpy(chosen).to(self.latent.mean.device)
         return self._in_parts(lambda some: self.space.people(some, truncation), noise)
 
