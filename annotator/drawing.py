@@ -59,10 +59,9 @@ class Artist:
         room = self.size[1] - foot.height
         for size in TYPE:
             blocks = self._blocks(page, size)
-            height = self._height(blocks)
-            if height <= room - self.px(TOP):
+            if self._fit(blocks, room):
                 break
-        y = max(0, (room - height) // 2)
+        y = max(0, (room - self._height(blocks)) // 2)
         for gap, block in blocks:
             y += self.px(gap)
             screen.paste(block, ((self.size[0] - block.width) // 2, y))
@@ -74,7 +73,7 @@ class Artist:
         """Whether a page has room on the screen, be it in the smallest type."""
         foot, blocks = self._foot(page.actions), self._blocks(page, TYPE[-1])
         widest = max(part.width for part in (foot, *(block for _, block in blocks)))
-        return widest <= self.size[0] and self._height(blocks) <= self.size[1] - foot.height - self.px(TOP)
+        return widest <= self.size[0] and self._fit(blocks, self.size[1] - foot.height)
 
     def cross(self) -> Image.Image:
         """The fixation cross."""
@@ -129,6 +128,10 @@ class Artist:
         if page.note:
             blocks.append((4.0, self.text(page.note, 2.8, self.faint)))
         return blocks
+
+    def _fit(self, blocks: Sequence[tuple[float, Image.Image]], room: int) -> bool:
+        """Whether they are no higher than `room` pixels, some of which stay free above."""
+        return self._height(blocks) <= room - self.px(TOP)
 
     def _height(self, blocks: Sequence[tuple[float, Image.Image]]) -> int:
         return sum(self.px(gap) + block.height for gap, block in blocks)

@@ -19,7 +19,7 @@ from annotator.sidecar import now
 from annotator.slide import Escape, Slide
 from annotator.trial import Outcome, Trial
 from data.decoding import BadPicture
-from sessions import participants, runs
+from sessions import has_rows, participants, runs
 from shell import UserError, percent
 
 FEEDBACK_S = 0.8
@@ -66,14 +66,11 @@ class Experiment:
             host.turn(compose(host.texts, "welcome_back", progress=host.progress))
         else:
             if host.ask(compose(host.texts, "consent", **course.values)) == slide.ESCAPE:
-                raise Leave if self._has_practised() else Declined
+                run = self.record.run
+                raise Leave if has_rows(run.folder, run.subject) else Declined
             self.record.note(ConsentTime=now())
             self._ask_about_you()
         host.turn(compose(host.texts, "instructions", responses=course.responses))
-
-    def _has_practised(self) -> bool:
-        run = self.record.run
-        return any(one.rows() for one in runs(run.folder, run.subject, run.sidecar["ImageSet"]))
 
     def _ask_about_you(self) -> None:
         """Age, sex and handedness, unless they are known; each answer is saved before the next question."""

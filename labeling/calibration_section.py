@@ -7,7 +7,7 @@ import numpy as np
 
 from data.calibration import Calibration
 from labeling import charts
-from shell import plural
+from shell import percent, plural
 
 STEPS = 120  # of a drawn curve
 
@@ -17,7 +17,7 @@ def calibration_section(calibration: Calibration) -> str:
     rows = "".join(
         f"<tr><th>{charts.figure(asked)}<td>{charts.figure(perceived)}"
         f"<td>{charts.figure(low)} to {charts.figure(high)}"
-        f"<td>{100 * smiley:.0f} %<td>{votes:,}</tr>"
+        f"<td>{percent(smiley)}<td>{votes:,}</tr>"
         for asked, perceived, low, high, smiley, votes in zip(
             calibration.asked,
             calibration.perceived,
@@ -51,7 +51,7 @@ def findings(calibration: Calibration) -> list[str]:
         said += [
             f"Half of the answers are smiley at {pse} (90 % interval {pse_low} to {pse_high}).",
             f"The slope there is {slope:.2f} per unit of asked degree ({slope_low:.2f} to {slope_high:.2f}); "
-            f"{100 * calibration.lapse:.0f} % of the answers do not depend on the degree.",
+            f"{percent(calibration.lapse)} of the answers do not depend on the degree.",
         ]
     else:
         said.append("At no asked degree are half of the answers smiley.")

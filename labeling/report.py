@@ -265,7 +265,7 @@ def _seconds(value: float) -> str:
 
 
 def _percent(value: float) -> str:
-    return "" if value != value else f"{100 * value:.0f} %"
+    return "" if value != value else shell.percent(value)
 
 
 PAGE = """<!doctype html>

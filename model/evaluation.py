@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -138,11 +138,11 @@ def evaluate(settings: Settings) -> Evaluation:
     model = runs.load(settings.run, best_device())
     images = open_set(settings.data or model.config["data"])
     pictures, names = images.pictures(model.size)
-    kept = np.flatnonzero([is_validation(name) for name in names])
+    validation = np.array([is_validation(name) for name in names])
+    kept = np.flatnonzero(validation)
     if len(kept) < FEWEST:
         raise UserError(f"{images.folder}: {len(kept)} validation faces, at least {FEWEST} are needed to measure by.")
-    taught = np.setdiff1d(np.arange(len(names)), kept)
-    copies = copied(pictures, kept, taught)
+    copies = copied(pictures, kept, np.flatnonzero(~validation))
     if (~copies).sum() < FEWEST:
         raise UserError(
             f"{images.folder}: {copies.sum()} of {len(kept)} validation faces are copies of training faces."
@@ -283,7 +283,6 @@ def control(inside: Floats, sweeps: Floats, faces: dict[float, Judged], bench: B
     def outside(i: NDArray[np.intp]) -> float:
         return (measures.slope(up[i], outward) - measures.slope(down[i], outward)) / 2
 
-    everyone = np.arange(count)
     figures = {
         "rank correlation": Figure(
             measures.spearman(inside, asked),
@@ -297,12 +296,8 @@ def control(inside: Floats, sweeps: Floats, faces: dict[float, Judged], bench: B
             0,
             1,
         ),
-        "slope outside": Figure(outside(everyone), *interval(outside, count), 0, 1),
-        "largest step": Figure(
-            measures.largest_step(inside),
-            *interval(lambda i: measures.largest_step(inside[i]), count),
-            1 / (len(INSIDE) - 1),
-        ),
+        "slope outside": resampled(outside, count, 0, 1),
+        "largest step": resampled(lambda i: measures.largest_step(inside[i]), count, 1 / (len(INSIDE) - 1)),
         "monotone": share_figure(measures.falls(sweeps) <= tolerance, measures.monotone_share(still, tolerance)),
         "monotone, no fall at all": share_figure(measures.falls(sweeps) == 0, measures.monotone_share(still)),
         "least rise inside": Figure(float(rises.min()), None, None, 0, 2),
@@ -314,16 +309,19 @@ def control(inside: Floats, sweeps: Floats, faces: dict[float, Judged], bench: B
 
 
 def resampled(
-    statistic: Callable[[NDArray[np.intp]], float], count: int, floor: float | None, ceiling: float | None = None
+    statistic: Callable[[NDArray[np.intp]], float],
+    count: int,
+    floor: float | None = None,
+    ceiling: float | None = None,
+    unit: str = "",
 ) -> Figure:
     """A statistic of `count` things, a function of which are taken."""
-    return Figure(statistic(np.arange(count)), *interval(statistic, count), floor, ceiling, count)
+    return Figure(statistic(np.arange(count)), *interval(statistic, count), floor, ceiling, count, unit)
 
 
 def mean_figure(values: Floats, floor: float | None = None, ceiling: float | None = None, unit: str = "") -> Figure:
     """The mean of values (N,)."""
-    low, high = interval(lambda i: float(values[i].mean()), len(values))
-    return Figure(float(values.mean()), low, high, floor, ceiling, len(values), unit)
+    return resampled(lambda i: float(values[i].mean()), len(values), floor, ceiling, unit)
 
 
 def share_figure(hits: NDArray[np.bool_], floor: float) -> Figure:
@@ -335,10 +333,8 @@ def share_figure(hits: NDArray[np.bool_], floor: float) -> Figure:
 def calibration(inside: Floats, bench: Bench) -> dict[str, Figure]:
     """Error of the mapped reading from the degree asked for; its floor is the judge's error on real faces."""
     errors = inside - np.array(INSIDE)
-    low, high = interval(lambda i: measures.rms(errors[i]), len(errors))
-    floor = bench.judges.smile_error
     return {
-        "error inside, rms": Figure(measures.rms(errors), low, high, floor, None, len(errors)),
+        "error inside, rms": resampled(lambda i: measures.rms(errors[i]), len(errors), bench.judges.smile_error),
         "mean error inside": mean_figure(errors.mean(1), 0, 0),
     }
 
@@ -461,15 +457,13 @@ def leakage(faces: dict[float, Judged], bench: Bench) -> dict[str, Figure]:
         unit = "years per degree" if name == "age" else "per degree"
         said = np.stack([faces[c].attributes[name][: bench.identities] for c in INSIDE], 1)  # (N, 9)
         figures[name] = mean_figure((said - said.mean(1, keepdims=True)) @ degrees / (degrees @ degrees), 0, 0, unit)
-        slopes = interval(lambda i, v=values: slope_on(real.smile[i], v[i]), len(values))  # type: ignore[misc]
-        figures[f"{name}, real faces"] = Figure(
-            slope_on(real.smile, values), *slopes, count=len(values), unit=figures[name].unit
-        )
+        slope = partial(lambda v, i: slope_on(real.smile[i], v[i]), values)
+        figures[f"{name}, real faces"] = resampled(slope, len(values), unit=unit)
     mu = torch.cat([bench.model.encode(x) for x in batches(bench)])
     for name, z in (("smile told by mu", mu), ("smile told by mu without it", bench.model.at(mu, 0.0))):
         said = cross_validated(z.cpu().double().numpy(), real.smile, folds=5)
-        low, high = interval(lambda i, s=said: measures.explained(s[i], real.smile[i]), len(said))  # type: ignore[misc]
-        figures[name] = Figure(measures.explained(said, real.smile), low, high, 0, 1, len(said), "R²")
+        explained = partial(lambda s, i: measures.explained(s[i], real.smile[i]), said)
+        figures[name] = resampled(explained, len(said), 0, 1, "R²")
     return figures
 
 

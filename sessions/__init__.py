@@ -7,14 +7,14 @@ trials = sessions.read("sessions", "faces")
 
 from typing import TYPE_CHECKING
 
-from sessions.files import Run, check_subject, content_hash, runs
+from sessions.files import Run, check_subject, content_hash, has_rows, runs
 from sessions.schema import shown_first
 from sessions.writer import RunWriter
 
 if TYPE_CHECKING:
     from sessions.reader import read
 
-__all__ = ["Run", "RunWriter", "check_subject", "content_hash", "read", "runs", "shown_first"]
+__all__ = ["Run", "RunWriter", "check_subject", "content_hash", "has_rows", "read", "runs", "shown_first"]
 
 
 def __getattr__(name: str) -> object:

@@ -77,6 +77,12 @@ def run_paths(folder: str | os.PathLike[str], subject: str = "*", suffix: str = 
     return sorted(path for path in found if not path.name.startswith("."))
 
 
+def has_rows(folder: str | os.PathLike[str], subject: str) -> bool:
+    """Whether `subject` has answered anything: a row, be it cut short, follows the header of one of the tables."""
+    contents = map(whole_lines, run_paths(folder, subject))
+    return any(whole.count(b"\n") > 1 or bool(tail) for whole, tail in contents)
+
+
 def read_run(path: Path) -> Run:
     """The run whose table is `path`, with its sidecar but without its rows.
 

@@ -153,10 +153,9 @@ def forget(folder: Path, subject: str) -> None:
     home = folder / f"sub-{subject}"
     with suppress(OSError, UserError), locked(folder / ".lock"):  # a tidy dataset is no reason to fail
         with locked(home / ".lock", f"subject {subject!r} is being recorded by another process."):
-            empty = files.run_paths(folder, subject)
-            if any(map(_has_rows, empty)):
+            if files.has_rows(folder, subject):
                 return
-            for path in empty:  # of a program that was killed before the first face
+            for path in files.run_paths(folder, subject):  # of a program that was killed before the first face
                 path.unlink()
                 path.with_suffix(".json").unlink(missing_ok=True)
         with suppress(FileNotFoundError):
@@ -164,12 +163,6 @@ def forget(folder: Path, subject: str) -> None:
         (home / ".lock").unlink()  # released by now: Windows removes no open file
         home.rmdir()
         participants.forget(folder, subject)  # last: BIDS wants a row for every folder, and a folder for every row
-
-
-def _has_rows(path: Path) -> bool:
-    """Whether anything, be it a row cut short, follows the header of a table."""
-    whole, tail = files.whole_lines(path)
-    return whole.count(b"\n") > 1 or bool(tail)
 
 
 def flush_to_disk(descriptor: int) -> None:
