@@ -10,12 +10,13 @@ backward and optimizer step on one batch that is there already.
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset
@@ -26,7 +27,7 @@ from data.decoding import decode
 from data.images import DEFAULT
 from model import training
 from model.cvae import CVAE
-from model.devices import autocast
+from model.devices import autocast, keep_memory
 from model.faces import Faces
 from model.state import State, moving_average
 from model.train import Settings as Training
@@ -90,6 +91,7 @@ class PlainDecoder(nn.Module):
 
 
 def main(settings: Settings) -> None:
+    keep_memory()  # as `model.train` does; here the published loop has it, too
     images = open_set(settings.data)
     faces = load(images)
     parameters = sum(p.numel() for p in Plain().parameters())
@@ -103,14 +105,17 @@ def main(settings: Settings) -> None:
     fastest: dict[str, tuple[float, int]] = {}
     for threads in settings.threads:
         torch.set_num_threads(threads)
-        theirs = rate(PublishedLoop(images).steps(), 8, settings.measured_s)
-        row = []
-        for batch in (8, settings.batch):
-            ours, floor = side_by_side(OurLoop(faces, batch, settings), settings.measured_s)
-            row += [f"{ours:10.0f} {floor:10.0f} {ours / floor:9.1%}"]
+        published = PublishedLoop(images).steps()
+        few, many = OurLoop(faces, 8, settings), OurLoop(faces, settings.batch, settings)
+        steps = [lambda: next(published), few.step, few.floor_step, many.step, many.floor_step]  # noqa: B023
+        times_s = side_by_side(steps, settings.measured_s)
+        theirs, ours_8, floor_8, ours, floor = np.array([8, 8, 8, settings.batch, settings.batch]) / times_s
         fastest["published"] = max(fastest.get("published", (0.0, 0)), (theirs, threads))
         fastest["ours"] = max(fastest.get("ours", (0.0, 0)), (ours, threads))
-        print(f"{threads:7} {theirs:10.0f} {row[0]} {row[1]} {ours / theirs:15.1f}")
+        print(
+            f"{threads:7} {theirs:10.0f} {ours_8:10.0f} {floor_8:10.0f} {ours_8 / floor_8:9.1%} "
+            f"{ours:10.0f} {floor:10.0f} {ours / floor:9.1%} {ours / theirs:15.1f}"
+        )
     theirs, ours = fastest["published"][0], fastest["ours"][0]
     print(f"ours, with its best number of threads, against the published loop with its best: {ours / theirs:.1f} times")
     if settings.race_s:
@@ -216,30 +221,19 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start_s
 
 
-def rate(steps: Iterator[object], batch: int, measured_s: float) -> float:
-    """Pictures per second over `measured_s` seconds, after three steps to warm up."""
-    for _ in range(3):
-        next(steps)
-    times_s: list[float] = []
-    while sum(times_s) < measured_s:
-        times_s.append(timed(lambda: next(steps)))
-    return batch * len(times_s) / sum(times_s)
+def side_by_side(steps: Sequence[Callable[[], object]], measured_s: float) -> NDArray[np.float64]:
+    """Median seconds of each of several kinds of step, one of each in turn: a busy moment hits all of them.
 
-
-def side_by_side(loop: OurLoop, measured_s: float) -> tuple[float, float]:
-    """Pictures per second of the loop and of its floor, a step of each in turn: a busy moment hits both.
-
-    By the median step: on a machine that does something else at times the mean says more of that.
+    The median, for on a machine that does something else at times the mean says more of that.
     """
     for _ in range(3):
-        loop.step()
-        loop.floor_step()
+        for step in steps:
+            step()
     gc.collect()
-    times_s: list[tuple[float, float]] = []
-    while np.sum(times_s) < 2 * measured_s:
-        times_s.append((timed(loop.step), timed(loop.floor_step)))
-    step_s, floor_s = np.median(times_s, axis=0)
-    return loop.batch / float(step_s), loop.batch / float(floor_s)
+    times_s: list[list[float]] = []
+    while np.sum(times_s) < len(steps) * measured_s:
+        times_s.append([timed(step) for step in steps])
+    return np.median(times_s, axis=0)
 
 
 if __name__ == "__main__":

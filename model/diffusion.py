@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.latent import Latent
+from model.networks import GroupNorm
 
 LEFT_OUT = 0.045  # standard deviation of u, pictures being in [0, 1]
 MOST, LEAST = 0.12, 0.002  # noise at the first and the last step, as standard deviations
@@ -36,7 +37,7 @@ class Block(nn.Module):
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
-        self.norm_1, self.norm_2 = nn.GroupNorm(8, before), nn.GroupNorm(8, after)
+        self.norm_1, self.norm_2 = GroupNorm(8, before), GroupNorm(8, after)
         self.conv_1, self.conv_2 = nn.Conv2d(before, after, 3, padding=1), nn.Conv2d(after, after, 3, padding=1)
         self.noise = nn.Linear(EMBEDDED, 2 * after)
         self.way = nn.Conv2d(before, after, 1) if before != after else nn.Identity()
@@ -63,7 +64,7 @@ class Detail(nn.Module):
         self.middle_1, self.middle_2 = Block(three, three), Block(three, three)
         self.double_2, self.up_2 = nn.Conv2d(three, two, 3, padding=1), Block(2 * two, two)
         self.double_1, self.up_1 = nn.Conv2d(two, one, 3, padding=1), Block(2 * one, one)
-        self.norm, self.leave = nn.GroupNorm(8, one), nn.Conv2d(one, 12, 3, padding=1)
+        self.norm, self.leave = GroupNorm(8, one), nn.Conv2d(one, 12, 3, padding=1)
         for parameter in self.leave.parameters():
             nn.init.zeros_(parameter)
         frequencies = torch.exp(torch.linspace(math.log(0.125), math.log(10), LEVELS))

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.devices import autocast
+from model.networks import GroupNorm
 from model.pictures import at_size
 from shell import progress
 
@@ -140,8 +141,9 @@ class Student(nn.Sequential):
     def __init__(self, width: int = 16) -> None:
         layers: list[nn.Module] = []
         for before, after in ((1, width), (width, 2 * width), (2 * width, 4 * width), (4 * width, 4 * width)):
-            layers += [nn.Conv2d(before, after, 3, padding=1), nn.GroupNorm(4, after), nn.SiLU(), nn.MaxPool2d(2)]
+            layers += [nn.Conv2d(before, after, 3, padding=1), GroupNorm(4, after), nn.SiLU(), nn.MaxPool2d(2)]
         super().__init__(*layers[:-1], nn.Flatten(), nn.Dropout(0.3), nn.Linear(4 * width * 4 * 6, 1))
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
         light = x.mean((2, 3), keepdim=True)

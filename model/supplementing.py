@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from data import ImageSet, open_set
 from model import opening, outcome, runs
-from model.devices import autocast, best_device
+from model.devices import autocast, best_device, keep_memory
 from model.faces import Faces, evenly, load_faces, resident
 from model.reader import Student
 from model.runs import SmileModel
@@ -126,6 +126,7 @@ def learn(settings: Settings, kind: type[Lesson]) -> Path:
     KeyboardInterrupt
         Ctrl-C or SIGTERM came; the run is saved.
     """
+    keep_memory()
     with ExitStack() as stack:
         model, out, settings = begin(settings, kind, stack)
         go_on(model, out, settings, kind)

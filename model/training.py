@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from model import distributed, runs
 from model.cvae import CVAE
-from model.devices import autocast, best_device
+from model.devices import autocast, best_device, keep_memory
 from model.distributed import Loss
 from model.faces import Faces, evenly, load_faces, resident
 from model.opening import keep_to_pictures, open_run
@@ -39,6 +39,7 @@ def train(settings: Settings) -> Path:
     KeyboardInterrupt
         Ctrl-C or SIGTERM came; the run is saved.
     """
+    keep_memory()
     distributed.join()
     with ExitStack() as stack:
         run, settings, faces = begin(settings, stack)

@@ -1,5 +1,8 @@
 """`--batch auto`: the batch is found by measurement, kept in the config, and used by a resumed run."""
 
+import platform
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from model.training import make_batch, train
 from shell import UserError
 
 CPU = torch.device("cpu")
+ROOT = Path(__file__).parent.parent
 TINY = Settings(kind="vae", size=16, latent=8, width=16, steps=4, batch="auto", log_every=2, save_every=2)
 
 
@@ -119,6 +123,24 @@ def test_measuring_leaves_the_threads_as_they_are() -> None:
     before = torch.get_num_threads()
     assert 0 < devices.product_s(torch.float32) < 1
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of GNU's C library")
+def test_kept_memory_is_taken_again_as_it_is() -> None:
+    """In a process of its own, for it holds for the whole process."""
+    count = """if True:
+        import resource, torch
+        from model.devices import keep_memory
+        keep_memory()
+        def faults():
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            for _ in range(10):
+                torch.ones(16, 2**20)  # 64 MiB, 16,384 pages
+            return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+        faults(), print(faults())
+    """
+    found = subprocess.run([sys.executable, "-c", count], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert int(found.stdout) < 1000
 
 
 def test_precision_is_what_was_asked_for() -> None:

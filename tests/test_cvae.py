@@ -12,7 +12,7 @@ from torch.distributions import MultivariateNormal, Normal, kl_divergence
 from model import cvae
 from model.cvae import CVAE
 from model.latent import Latent, fit_latent, with_readout
-from model.networks import Residual, channels
+from model.networks import GroupNorm, Residual, channels
 
 B, S, Z = 6, 16, 8
 
@@ -82,6 +82,12 @@ def test_an_unknown_degree_teaches_nothing_of_the_smile(network: CVAE) -> None:
     unknown = torch.full((B,), torch.nan)
     network.terms(torch.rand(B, 3, S, S), unknown, torch.randn(B, Z)).loss.backward()
     assert network.smile.weight.grad is not None and network.smile.weight.grad.abs().max() == 0
+
+
+def test_channels_are_normalised_in_float32_whatever_the_convolutions_are_in() -> None:
+    torch.manual_seed(0)
+    norm, x = GroupNorm(8, 16), torch.randn(B, 16, S, S, dtype=torch.bfloat16)
+    torch.testing.assert_close(norm(x), torch.nn.functional.group_norm(x.float(), 8))
 
 
 def test_every_parameter_is_taught(network: CVAE) -> None:
