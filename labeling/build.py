@@ -97,6 +97,8 @@ def main(settings: Settings) -> None:
         f"standard error {labels['smile_se'].median():.2f} (median)"
         + (f", reliability {reliability.full:.2f}." if reliability else ".")
     )
+    if reliability is not None and reliability.by_chance:
+        print(f"Beware: {reliability.doubt}.")
     print(path)
     print(report)
     if calibration is None:

@@ -129,16 +129,15 @@ def check_pilot(votes: "Votes") -> int:
 def own_reliability(pilot: "Reliability | None", shared: int) -> str:
     """What the pilot's own labels are worth; a warning where that cannot be told from chance.
 
-    Observers fitted to votes that agree by chance still seem to see a little, so their plan is too hopeful. The
-    standard error of the correlation of halves is 1 / sqrt(n - 3) where there is none (Fisher, 1921), of n images.
+    Observers fitted to votes that agree by chance still seem to see a little, so their plan is too hopeful.
     """
-    if pilot is not None and pilot.split_half >= 2 / max(shared - 3, 1) ** 0.5:
+    if pilot is not None and not pilot.by_chance:
         return (
             f"The pilot's own labels have a reliability of {pilot.full:.2f} (split-half, {pilot.n_subjects} subjects)."
         )
-    agree = 0.0 if pilot is None else pilot.split_half
+    agree, faces = (0.0, shared) if pilot is None else (pilot.split_half, pilot.n_images)
     return (
-        f"note: halves of the pilot agree by {agree:.2f} on {shared} faces, as they may by chance. The plan takes "
+        f"note: halves of the pilot agree by {agree:.2f} on {faces:.0f} faces, as they may by chance. The plan takes "
         "for granted that subjects see something in common: it is too hopeful if they do not. A larger pilot tells."
     )
 

@@ -1,7 +1,9 @@
 """How well the labels would come out again with other subjects."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,23 @@ class Reliability:
     split_half: float
     """Correlation of the labels by one half of the subjects with those by the other, mean over splits."""
     n_subjects: int
+    n_images: float
+    """Judged by both halves, mean over splits."""
+
+    @property
+    def by_chance(self) -> bool:
+        """Whether halves that have nothing in common may agree as much.
+
+        The standard error of a correlation of n images is 1 / sqrt(n - 3) where there is none (Fisher, 1921).
+        """
+        return self.split_half < 2 / max(self.n_images - 3, 1) ** 0.5
+
+    @property
+    def doubt(self) -> str:
+        """That they may, in words."""
+        return (
+            f"halves of the subjects agree by {self.split_half:.2f} on {self.n_images:.0f} faces, as they may by chance"
+        )
 
     @property
     def full(self) -> float:
@@ -43,21 +62,32 @@ class Reliability:
 
 
 def split_half(trials: pd.DataFrame, method: str = "evidence", seed: int = 0) -> Reliability | None:
-    """The reliability of a method's labels by random halves of the subjects who have voted.
+    """The reliability of a method's labels by halves of the subjects who have voted: all, or ten at random.
 
     None where it cannot be told: fewer than two subjects, fewer than three images judged by both halves, or halves that
     do not agree at all.
     """
     trials = trials[is_vote(trials)]
     subjects = np.sort(trials["subject"].astype(str).unique())
-    rng = np.random.default_rng(seed)
-    found = []
-    for _ in progress(range(SPLITS if len(subjects) > 2 else 1), "Reliability", unit="split"):
-        half = rng.permutation(subjects)[: len(subjects) // 2]
-        in_half = trials["subject"].astype(str).isin(half)
+    found, shared = [], []
+    for half in progress(halves(len(subjects), seed), "Reliability", unit="split"):
+        in_half = trials["subject"].astype(str).isin(subjects[list(half)])
         labels = [score(part, method).set_index("image")["smile"] for part in (trials[in_half], trials[~in_half])]
         both = pd.concat(labels, axis=1, join="inner")
         if len(both) >= 3 and (both.std() > 0).all():
             found.append(float(both.corr().iloc[0, 1]))
+            shared.append(len(both))
     mean = float(np.mean(found)) if found else 0.0
-    return Reliability(min(mean, 0.9999), len(subjects)) if mean > 0 else None
+    return Reliability(min(mean, 0.9999), len(subjects), float(np.mean(shared))) if mean > 0 else None
+
+
+def halves(n_subjects: int, seed: int = 0) -> list[Sequence[int]]:
+    """Which subjects are one half: in every way, of six or fewer, else in ten at random."""
+    size = n_subjects // 2
+    if n_subjects < 2:
+        return []
+    if math.comb(n_subjects, size) // (2 - n_subjects % 2) > SPLITS:
+        rng = np.random.default_rng(seed)
+        return [rng.permutation(n_subjects)[:size].tolist() for _ in range(SPLITS)]
+    every = combinations(range(n_subjects), size)
+    return [half for half in every if n_subjects % 2 or half[0] == 0]  # of an even number the rest is a half, too

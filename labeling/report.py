@@ -165,6 +165,8 @@ def _reliability(recorded: Recorded) -> str:
             f"{found.subjects_for(0.9):,} subjects in all give a reliability of 0.90, "
             f"{found.subjects_for(0.95):,} of 0.95.</li>"
         )
+        if found.by_chance:
+            items.append(f"<li><b>Beware</b>: {found.doubt}.</li>")
     elif recorded.alpha == recorded.alpha:
         items.append(
             "<li><b>No reliability can be told</b>: labels by one half of the subjects do not go along with those by "

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from labeling.reliability import Reliability, split_half
+from labeling.reliability import Reliability, halves, split_half
 from labeling.subjects import describe, find_swapped, fix_swapped, krippendorff_alpha
 from labeling.votes import from_trials
 from tests.test_labeling import simulated
@@ -113,7 +113,7 @@ def test_repeats_of_one_subject_are_no_agreement() -> None:
 
 
 def test_spearman_brown_steps_up_and_down() -> None:
-    found = Reliability(split_half=0.6, n_subjects=8)
+    found = Reliability(split_half=0.6, n_subjects=8, n_images=50)
     assert found.full == pytest.approx(0.75)
     assert found.of_one == pytest.approx(0.75 / (8 - 7 * 0.75))
     assert found.subjects_for(found.full) == 8
@@ -130,6 +130,31 @@ def test_split_half_foretells_the_correlation_with_other_subjects() -> None:
     labels = [part.groupby("image")["response"].mean() for part in (trials[first], trials[~first])]
     assert found is not None
     assert found.full == pytest.approx(labels[0].corr(labels[1]), abs=0.06)
+
+
+@pytest.mark.parametrize(("n_subjects", "ways"), [(0, 0), (1, 0), (2, 1), (3, 3), (4, 3), (5, 10), (6, 10)])
+def test_few_subjects_are_halved_in_every_way_once(n_subjects: int, ways: int) -> None:
+    everyone = set(range(n_subjects))
+    found = {frozenset([frozenset(half), frozenset(everyone - set(half))]) for half in halves(n_subjects)}
+    assert len(found) == len(halves(n_subjects)) == ways
+    assert all(len(half) == n_subjects // 2 for half in halves(n_subjects))
+
+
+def test_names_of_few_subjects_change_nothing() -> None:
+    trials, _ = simulated(5)
+    other = trials.assign(subject=trials["subject"].map({"s0": "z", "s1": "b", "s2": "a", "s3": "y", "s4": "c"}))
+    one, two = split_half(trials, "mean-vote"), split_half(other, "mean-vote")
+    assert one is not None and two is not None
+    assert one.split_half == pytest.approx(two.split_half, abs=1e-12)
+
+
+def test_coin_flips_agree_as_by_chance_and_observers_do_not() -> None:
+    trials, _ = simulated(5)
+    found = split_half(trials, "mean-vote")
+    assert found is not None and not found.by_chance
+    flips = np.random.default_rng(2).choice([-1.0, 1.0], len(trials))
+    found = split_half(trials.assign(response=flips), "mean-vote")
+    assert found is None or found.by_chance
 
 
 def test_who_has_only_practised_is_no_subject() -> None:
