@@ -99,20 +99,22 @@ class SharpenLesson(Lesson):
             drawn = net.decoder(z)  # (2 B, 3, S, S)
         distortion, other = Distortion(count, self.device), Distortion(count, self.device)
         real = distortion(x)
-        fake = torch.cat([distortion(drawn[:count]), other(drawn[count:])])
+        again, new = distortion(drawn[:count]), other(drawn[count:])
 
         with autocast(self.device):
-            said, maps = net.critic(torch.cat([real, fake.detach()]), torch.cat([y[:count], y]))
+            said, maps = net.critic(torch.cat([real, again, new]).detach(), torch.cat([y[:count], y]))
         critic = F.softplus(-said[:count]).mean() + F.softplus(said[count:]).mean() + self._penalty(net, real, y)
 
         net.critic.requires_grad_(False)
-        with autocast(self.device):
-            said, drawn_maps = net.critic(fake, y)
+        with autocast(self.device):  # one after the other: gradients of a part of the maps would be copied twice
+            said_again, drawn_maps = net.critic(again, y[:count])
+            said_new, _ = net.critic(new, y[count:])
         net.critic.requires_grad_(True)
         pairs = zip(maps, drawn_maps, strict=True)
-        seen = torch.stack([_apart(one[:count].detach(), other[:count]) for one, other in pairs]).mean()
+        seen = torch.stack([_apart(one[:count].detach(), other) for one, other in pairs]).mean()
         likeness = 0.5 * (drawn[:count] - x).square().mean().log() + 0.5 * seen.log()
-        return likeness + self.settings.adversarial * F.softplus(-said).mean() + critic
+        realism = F.softplus(-torch.cat([said_again, said_new])).mean()
+        return likeness + self.settings.adversarial * realism + critic
 
     def _readouts(self, z: Tensor) -> Tensor:
         """Of smile, gender, age and race, in standard deviations: z (B, Z) -> (B, A)."""
@@ -151,4 +153,6 @@ class SharpenLesson(Lesson):
 
 def _apart(one: Tensor, other: Tensor) -> Tensor:
     """The mean squared distance of maps (B, C, H, W) at unit length over their channels."""
-    return (F.normalize(one.float(), dim=1) - F.normalize(other.float(), dim=1)).square().sum(1).mean()
+    one, other = one.float(), other.float()
+    over = torch.linalg.vecdot(one, one, dim=1) * torch.linalg.vecdot(other, other, dim=1)
+    return 2 - 2 * (torch.linalg.vecdot(one, other, dim=1) * over.clamp(min=1e-24).rsqrt()).mean()
