@@ -26,7 +26,7 @@ def channels(size: int, width: int) -> list[int]:
 
 
 class GroupNorm(nn.GroupNorm):
-    """In float32, as autocast has it on a GPU; processors take two to five times as long for it in bfloat16."""
+    """In float32, as autocast has it on a GPU; in bfloat16 a processor takes up to four times as long for it."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.float())
