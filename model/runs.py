@@ -293,7 +293,7 @@ class SmileModel:
         shape = (len(z), 3, self.size, self.size)
         x = torch.empty(shape, device=z.device, memory_format=torch.channels_last)
         for some, into in zip(z.split(DECODED), x.split(DECODED), strict=True):
-            # a fifth of a grey level of 256 from float32, three times as fast but for one, for rounding weights takes time
+            # a fifth of a grey level of 256 from float32, three times as fast; of one, rounding weights is not worth it
             with autocast(z.device) if len(some) > 1 else nullcontext():
                 drawn = self.network.decoder(some)
             into.copy_(focused(drawn, focus))
