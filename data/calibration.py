@@ -48,6 +48,8 @@ class Calibration:
     """(K,)"""
     smiley: tuple[float, ...]
     """(K,) share of votes that were smiley."""
+    smiley_low: tuple[float, ...]
+    smiley_high: tuple[float, ...]
     pse: tuple[float, float, float]
     """The asked degree that is called smiley half of the time (point of subjective equality); then its interval."""
     slope: tuple[float, float, float]
@@ -77,7 +79,7 @@ class Calibration:
     def to_perceived(self, asked: float) -> float:
         """What people see at the degree `asked` of the model.
 
-        The monotone piecewise cubic of Fritsch and Carlson (1980, PCHIP) through the K points.
+        The monotone piecewise cubic of Fritsch and Butland (1984, PCHIP) through the K points.
 
         Raises
         ------
@@ -154,6 +156,8 @@ FIELDS = {
     "perceived_high": (DEGREE, PER_DEGREE),
     "votes": (COUNT, PER_DEGREE),
     "smiley": (SHARE, PER_DEGREE),
+    "smiley_low": (SHARE, PER_DEGREE),
+    "smiley_high": (SHARE, PER_DEGREE),
     "pse": (NUMBER, 3),
     "slope": (_number(1e-9, 1e9, "number above 0"), 3),
     "lapse": (_number(0, 0.5, "number from 0 to 0.5"), ONE),
@@ -189,7 +193,7 @@ def read_calibration(folder: str | os.PathLike[str]) -> Calibration:
     names = {field.name for field in fields(Calibration)}
     if not isinstance(found, dict) or not names <= found.keys():
         missing = sorted(names - found.keys()) if isinstance(found, dict) else sorted(names)
-        raise UserError(f"{path}: not a calibration (no {', '.join(missing)}).")
+        raise UserError(f"{path}: not a calibration (no {', '.join(missing)}); labeling.build makes it anew.")
     degrees = len(found["asked"]) if isinstance(found["asked"], list) else 0
     for name, (kind, count) in FIELDS.items():
         value = found[name]

@@ -70,6 +70,8 @@ def main(settings: Settings) -> None:
     if settings.fix_swapped:
         trials, turned = fix_swapped(trials)
         nobody = "nobody has swapped the keys" if len(subjects) > 2 else "none; it takes three subjects to tell who did"
+        if len(subjects) > 2 and subjects["flags"].str.contains("opposite").any():
+            nobody = "none; too many are against the others to tell who has swapped the keys"
         notes.append(f"Votes turned round: {', '.join(turned) or nobody}.")
     assessment = assess(trials, settings.method)
     if assessment.subjects["dropped"].any():

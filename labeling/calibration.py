@@ -12,7 +12,8 @@ tanh. With A and B the sums of push and weight over the votes on a face (`labeli
 phi is the mean square of A - theta B between subjects, tau^2 is by moments and mu the mean weighted by 1 / (phi / B +
 tau^2): a random-effects meta-analysis (DerSimonian and Laird 1986), with faces for studies. In the weights B is what as
 many votes have on average at that degree: a face's own B is small where all agree at once, and would draw mu to 0.
-Nothing here shrinks, so more subjects make the intervals narrower and leave the curve where it is.
+Nothing here shrinks, so more subjects make the intervals narrower and leave the curve where it is, from two on: the
+theta of one vote is at the end of the scale, and so one subject's curve is by 0.1 or more too far from 0.
 
 Perceived degrees do not fall while asked ones grow: an isotonic regression, weighted by 1 / variance (Barlow et al.
 1972), sees to it. Intervals come from resampling subjects *and* identities, each as a whole (Owen 2007, the pigeonhole
@@ -26,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.optimize import isotonic_regression
-from scipy.special import ndtri
+from scipy.special import betaincinv, ndtri
 
 from data.calibration import ASKED, IDENTITY, MODEL, Calibration
 from labeling import psychometric
@@ -81,6 +82,8 @@ def calibrate(assessment: Assessment, metadata: pd.DataFrame, method: str, simul
     curve = psychometric.fit(cells.asked, smiley, votes)
     curves = [psychometric.fit(cells.asked, some, n, also=curve) for some, n in counts]
     grows_from, grows_to = growth(cells.asked, draws)
+    share = smiley / votes
+    (share_low, share_high), (least, most) = _ends(counts[:, 0] / counts[:, 1]), _of_independent(smiley, votes)
     return Calibration(
         model=str(models[0]),
         method=method,
@@ -92,7 +95,9 @@ def calibrate(assessment: Assessment, metadata: pd.DataFrame, method: str, simul
         perceived_low=_floats(np.minimum(low, monotone)),
         perceived_high=_floats(np.maximum(high, monotone)),
         votes=tuple(int(n) for n in votes),
-        smiley=_floats(smiley / votes),
+        smiley=_floats(share),
+        smiley_low=_floats(np.minimum(share_low, least)),
+        smiley_high=_floats(np.maximum(share_high, most)),
         pse=_with_interval(curve.pse, [one.pse for one in curves]),
         slope=_with_interval(curve.slope, [one.slope for one in curves]),
         lapse=round(curve.lapse, 4),
@@ -188,7 +193,7 @@ def bootstrap(cells: Cells, link: Link, draws: int = DRAWS, seed: int = 0) -> tu
 def _perceived(push: Floats, weight: Floats, votes: Floats, times: Floats, spread: _Spread, link: Link) -> Floats:
     """(K,) E link(theta) from the sums (I, K) per face, each identity counted `times` (I,)."""
     theta = np.divide(push, weight, out=np.zeros_like(push), where=weight > 0)
-    information = votes * spread.weight_of_vote
+    information = np.where(weight > 0, votes, 0) * spread.weight_of_vote
     share = times[:, None] * information / (spread.phi + spread.between * information)
     mean = (share * theta).sum(0) / share.sum(0)
     return LINKS[link](mean + np.sqrt(spread.between) * NODES[:, None]).mean(0)
@@ -211,6 +216,14 @@ def _numbers(column: pd.Series) -> pd.Series:
 
 def _ends(draws: Floats) -> tuple[Floats, Floats]:
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return low, high
+
+
+def _of_independent(smiley: Floats, votes: Floats) -> tuple[Floats, Floats]:
+    """Exact intervals (K,) of shares, if votes were independent (Clopper and Pearson 1934)."""
+    tail = (1 - LEVEL) / 2
+    low = np.where(smiley > 0, betaincinv(np.maximum(smiley, 1), votes - smiley + 1, tail), 0)
+    high = np.where(smiley < votes, betaincinv(smiley + 1, np.maximum(votes - smiley, 1), 1 - tail), 1)
     return low, high
 
 

@@ -1,12 +1,12 @@
 """The report's section on what people see when the model is asked for a degree: asked against perceived."""
 
-import math
 from html import escape
 
 import numpy as np
 
 from data.calibration import Calibration
 from labeling import charts
+from labeling.psychometric import FEWEST_DEGREES
 from shell import percent, plural
 
 STEPS = 120  # of a drawn curve
@@ -46,12 +46,14 @@ def findings(calibration: Calibration) -> list[str]:
         charts.number(degree, "+g") for degree in (lowest, highest, calibration.grows_from, calibration.grows_to)
     )
     people = "the simulated subjects" if calibration.simulated else "people"
+    lapses = f"{percent(calibration.lapse)} of the answers do not depend on the degree"
+    if len(calibration.asked) < FEWEST_DEGREES:
+        lapses = "of two degrees it is a guess, for how many answers do not depend on the degree cannot be told"
     said = [f"Asked for {first} to {last}, the model shows what {people} see as {low} to {high}."]
     if lowest <= calibration.pse[0] <= highest:
         said += [
             f"Half of the answers are smiley at {pse} (90 % interval {pse_low} to {pse_high}).",
-            f"The slope there is {slope:.2f} per unit of asked degree ({slope_low:.2f} to {slope_high:.2f}); "
-            f"{percent(calibration.lapse)} of the answers do not depend on the degree.",
+            f"The slope there is {slope:.2f} per unit of asked degree ({slope_low:.2f} to {slope_high:.2f}); {lapses}.",
         ]
     else:
         said.append("At no asked degree are half of the answers smiley.")
@@ -69,7 +71,8 @@ def findings(calibration: Calibration) -> list[str]:
 def _words(calibration: Calibration) -> str:
     people = ("simulated " if calibration.simulated else "") + plural(calibration.subjects, "subject")
     caution = (
-        '<p class="warning">One subject: the intervals speak of other faces, not of other people.</p>'
+        '<p class="warning">One subject: the intervals speak of other faces, not of other people, and the curve is too '
+        "far from 0 (by a tenth or more), for by one vote a face is one thing or the other.</p>"
         if calibration.subjects == 1
         else ""
     )
@@ -106,10 +109,9 @@ def _perceived_chart(calibration: Calibration) -> str:
 
 
 def _psychometric_chart(calibration: Calibration) -> str:
-    points = []
-    for x, share, votes in zip(calibration.asked, calibration.smiley, calibration.votes, strict=True):
-        half = 1.645 * math.sqrt(max(share * (1 - share), 0.25 / votes) / votes)
-        points.append((x, share, max(share - half, 0.0), min(share + half, 1.0)))
+    points = list(
+        zip(calibration.asked, calibration.smiley, calibration.smiley_low, calibration.smiley_high, strict=True)
+    )
     curve = [(x, calibration.probability(x)) for x in _steps(calibration)]
     pse = calibration.pse[0]
     inside = calibration.asked[0] < pse < calibration.asked[-1]

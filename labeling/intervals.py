@@ -50,7 +50,7 @@ def interval(
         centre = information * theta / (information + phi)
         half = Z * np.sqrt(phi / (information + phi))
         return np.tanh(centre - half), np.tanh(centre + half)
-    mean, variance = _moments(theta, total, USUAL[link] if phi is None else phi)
+    mean, variance = _moments(theta, information, USUAL[link] if phi is None else phi)
     phi = 1 - mean**2 - variance if phi is None else phi
     k = phi / variance
     centre = np.clip((information * theta + k * mean) / (information + k), -1 + 1e-9, 1 - 1e-9)
@@ -68,7 +68,8 @@ def _information(
     """(I,) the weights `total` (I,) after a discount for correlated repeats, and phi; None where no image has two
     subjects. Of few votes it is drawn to its `usual` value.
 
-    A subject's m votes on one image are worth m / (1 + (m - 1) rho), rho being the correlation of their residuals.
+    A subject's m votes on one image are worth m / (1 + (m - 1) rho), rho being the correlation of their residuals; one
+    vote, where no image has two subjects.
     """
     residual = push - theta[votes.image] * weight
     if votes.repeats:
@@ -77,6 +78,8 @@ def _information(
         # per vote: the products with the other votes of the pair, against what they would be if all were alike
         expected = np.sum(residual**2 * repeats)
         rho = float(np.clip(np.sum(residual * (of_pair - residual)) / expected, 0, 1)) if expected > 0 else 0.0
+        if (votes.per_image(1 / (repeats + 1)) < 1.5).all():  # one's residuals from oneself tell nothing of others
+            rho = 1.0
         discount = 1 + repeats * rho
         residual_square = np.sum(residual * of_pair)
         spread = votes.per_image(weight * discount)  # variance of push - theta weight, over phi

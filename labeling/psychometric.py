@@ -19,6 +19,7 @@ FEWEST_LAPSES = 1e-6  # keeps every probability, and with it the likelihood and 
 MOST_LAPSES = 0.5
 FIRST_LAPSES = (0.02, 0.2)  # where the search begins
 BOUNDS = ((-1.0, 2.0), (np.log(0.02), np.log(20)), (FEWEST_LAPSES, MOST_LAPSES))  # of asked degrees from 0 to 1
+FEWEST_DEGREES = 3  # of fewer any lapse goes with some spread: then none is taken to be there
 
 
 class Psychometric(NamedTuple):
@@ -47,8 +48,9 @@ def fit(asked: Floats, smiley: Floats, votes: Floats, also: Psychometric | None 
 
     The pse lies within one range of `asked` beyond its ends, the spread between 0.02 and 20 ranges: answers that say
     nothing of the one or the other give the bound. The search, in ranges, begins at two probit lines; at
-    one of them and at `also`, where that is given.
+    one of them and at `also`, where that is given. Of two degrees there are no lapses.
     """
+    bounds = BOUNDS if len(asked) >= FEWEST_DEGREES else (*BOUNDS[:2], (FEWEST_LAPSES, FEWEST_LAPSES))
     low, reach = asked.min(), np.ptp(asked)
     standard = (asked - low) / reach
     starts = [_probit_line(standard, smiley, votes, lapse) for lapse in FIRST_LAPSES]
@@ -57,8 +59,8 @@ def fit(asked: Floats, smiley: Floats, votes: Floats, also: Psychometric | None 
         starts.append(Psychometric((also.pse - low) / reach, also.spread / reach, also.lapse))
     found = []
     for pse, spread, lapse in starts:
-        inside = [np.clip(v, *bound) for v, bound in zip((pse, np.log(spread), lapse), BOUNDS, strict=True)]
-        found.append(minimize(_cost, inside, (standard, smiley, votes), jac=True, bounds=BOUNDS, method="L-BFGS-B"))
+        inside = [np.clip(v, *bound) for v, bound in zip((pse, np.log(spread), lapse), bounds, strict=True)]
+        found.append(minimize(_cost, inside, (standard, smiley, votes), jac=True, bounds=bounds, method="L-BFGS-B"))
     pse, log_spread, lapse = min(found, key=lambda one: float(one.fun)).x
     return Psychometric(float(low + reach * pse), float(reach * np.exp(log_spread)), float(lapse))
 

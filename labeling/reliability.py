@@ -27,11 +27,13 @@ class Reliability:
 
     @property
     def by_chance(self) -> bool:
-        """Whether halves that have nothing in common may agree as much.
+        """Whether subjects who have nothing in common may agree as much: it is within two standard errors of 0.
 
-        The standard error of a correlation of n images is 1 / sqrt(n - 3) where there is none (Fisher, 1921).
+        A correlation of n images has the standard error 1 / sqrt(n - 1) where there is none. Those of all ways to halve
+        S subjects are correlated, and their mean has the sqrt(S / (2 S - 2))th part of it; of ten ways hardly more.
         """
-        return self.split_half < 2 / max(self.n_images - 3, 1) ** 0.5
+        part = math.sqrt(self.n_subjects / (2 * self.n_subjects - 2))
+        return self.split_half < 2 * part / math.sqrt(max(self.n_images - 1, 1))
 
     @property
     def doubt(self) -> str:
@@ -42,14 +44,19 @@ class Reliability:
 
     @property
     def full(self) -> float:
-        """Of the labels by all subjects, as Spearman (1910) and Brown (1910) step a half up: 2 r / (1 + r)."""
-        return 2 * self.split_half / (1 + self.split_half)
+        """Of the labels by all subjects, as Spearman (1910) and Brown (1910) step one up: S r / (1 + (S - 1) r)."""
+        return self.n_subjects * self.of_one / (1 + (self.n_subjects - 1) * self.of_one)
 
     @property
     def of_one(self) -> float:
-        """Of the labels by one subject: r / (n / 2 - (n / 2 - 1) r)."""
-        half = self.n_subjects / 2
-        return self.split_half / (half - (half - 1) * self.split_half)
+        """Of the labels by one subject: the r at which halves of a and b subjects correlate as they do.
+
+        That is r sqrt(a b) / sqrt((1 + (a - 1) r) (1 + (b - 1) r)), where an odd number has halves that are not alike.
+        """
+        a, square = self.n_subjects // 2, self.split_half**2
+        b = self.n_subjects - a
+        linear, quadratic = square * (a + b - 2), a * b - square * (a - 1) * (b - 1)
+        return (linear + math.sqrt(linear**2 + 4 * quadratic * square)) / (2 * quadratic)
 
     def subjects_for(self, reliability: float) -> int:
         """How many subjects give labels of this reliability, all being like these."""

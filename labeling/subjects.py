@@ -11,6 +11,7 @@ from labeling.scores import ANTICIPATION_S, accuracy
 from labeling.votes import Floats, Votes, from_trials, is_practice
 
 SWAPPED_Z = -4.0  # agreement so far below chance does not happen to a careless subject
+DOUBTFUL_Z = -2.0  # so far below it may be one who has swapped the keys, too
 GUESSING_Z = 2.0  # agreement that cannot be told from chance
 ATTENTIVE = 0.4  # usual correlation of attentive subjects with what most others say
 ENOUGH_VOTES = 20  # fewer say nothing about a subject
@@ -83,17 +84,18 @@ def find_swapped(votes: Votes) -> NDArray[np.bool_]:
     """(S,) whose votes are far more often the opposite of what most others say than chance allows.
 
     One subject after the other, the worst first, is taken for swapped, so that it does not speak against the rest.
-    Fewer than three subjects cannot tell who of them is swapped: then nobody is.
+    Where half of the subjects are against the other half, as one of two is, nobody knows which half: then nobody is.
     """
     swapped = np.zeros(len(votes.subjects), dtype=bool)
-    while len(swapped) >= 3 and swapped.sum() < len(swapped) // 2:
+    while 2 * swapped.sum() < len(swapped):
         sign = np.where(swapped, -1, 1)[votes.subject]
         _, z, compared = _agreement(votes, votes.vote * sign, votes.vote * sign)
         z = np.where(swapped | (compared < ENOUGH_VOTES), 0.0, np.nan_to_num(z))
         if z.min() > SWAPPED_Z:
-            break
+            against = swapped.sum() + (z < DOUBTFUL_Z).sum()
+            return swapped if 2 * against < len(swapped) else np.zeros_like(swapped)
         swapped[z.argmin()] = True
-    return swapped
+    return np.zeros_like(swapped)
 
 
 def fix_swapped(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -118,8 +120,12 @@ def krippendorff_alpha(votes: Votes) -> float:
 
 
 def _agreement(votes: Votes, said: Floats, vote: Floats) -> tuple[Floats, Floats, Floats]:
-    """(S,) share of `vote` (T,) that is what most others `said` (T,), its z if independent, and how many count."""
-    others = np.sign(votes.per_image(said)[votes.image] - votes.per_pair(said))
+    """(S,) share of `vote` (T,) that is what most others `said` (T,), its z if independent, and how many count.
+
+    Each of the others is one, however often it judged the image.
+    """
+    said = said / votes.per_pair(np.ones_like(said))
+    others = np.sign(np.round(votes.per_image(said)[votes.image] - votes.per_pair(said), 9))
     counts = (others != 0) * 1.0
     n = votes.per_subject(counts)
     some = np.maximum(n, 1)
@@ -147,7 +153,7 @@ def _flags(row: Any, swapped: bool, compared: int, n_subjects: int) -> str:
     if swapped:
         flags.append("keys swapped")
     elif compared >= ENOUGH_VOTES and row.agreement_z < SWAPPED_Z:
-        flags.append("says the opposite of the other subject")
+        flags.append("says the opposite of " + ("most others" if n_subjects > 2 else "the other subject"))
     elif row.votes >= ENOUGH_VOTES and not 0.05 < row.smiley < 0.95:
         flags.append(f"nearly always {'smiley' if row.smiley > 0.5 else 'not smiley'}")
     elif compared >= ENOUGH_VOTES and row.agreement_z < min(GUESSING_Z, ATTENTIVE * compared**0.5 - GUESSING_Z):

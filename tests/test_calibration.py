@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.special import ndtri
 
 import labeling
 from data.calibration import Calibration, calibration_of, read_calibration, write_calibration
@@ -40,6 +41,8 @@ CALIBRATION = Calibration(
     perceived_high=(-0.7, -0.6, 0.2, 0.9, 0.9),
     votes=(800,) * 5,
     smiley=(0.1, 0.15, 0.55, 0.9, 0.9),
+    smiley_low=(0.05, 0.1, 0.5, 0.85, 0.85),
+    smiley_high=(0.15, 0.2, 0.6, 0.95, 0.95),
     pse=(-0.1, -0.2, 0.0),
     slope=(0.4, 0.3, 0.5),
     lapse=0.2,
@@ -111,6 +114,10 @@ def test_the_calibration_found_is_the_simulated_truth(stimuli: Path, many: pd.Se
         if abs(float(str(asked))) < 0.5:  # where the curve is steep, the way back is sharp as well
             assert found.to_asked(perceived) == pytest.approx(asked, abs=0.1)
     assert all(low < high for low, high in zip(found.perceived_low, found.perceived_high, strict=True))
+    shares = np.array([found.smiley_low, found.smiley, found.smiley_high])
+    assert (np.diff(shares, axis=0) > 0).all()
+    independent = 2 * 1.645 * np.sqrt(shares[1] * (1 - shares[1]) / found.votes)
+    assert np.mean(shares[2] - shares[0]) > 1.2 * independent.mean()  # of the same people and faces
     page = (stimuli / "labels.html").read_text(encoding="utf-8")
     assert "Calibration" in page and "Psychometric" in page and "The labels go along with" not in page
 
@@ -249,6 +256,15 @@ def test_the_psychometric_function_is_recovered_from_what_it_expects(pse: float,
     votes = np.full(13, 1e5)
     found = psychometric.fit(asked, votes * psychometric.probability(asked, pse, spread, lapse), votes)
     np.testing.assert_allclose(found, (pse, spread, lapse), atol=0.02)
+
+
+def test_two_degrees_do_not_tell_lapses() -> None:
+    found = psychometric.fit(np.array([-1.0, 1.0]), np.array([10.0, 90.0]), np.array([100.0, 100.0]))
+    assert found.lapse < 1e-5
+    assert found.spread == pytest.approx(1 / ndtri(0.9), rel=0.01)
+    of_degrees = {name: value[1:4:2] for name, value in vars(CALIBRATION).items() if np.shape(value) == (5,)}
+    two = replace(CALIBRATION, **of_degrees)
+    assert any("cannot be told" in sentence for sentence in findings(two))
 
 
 def test_answers_that_say_nothing_leave_the_pse_open_whatever_the_scale() -> None:

@@ -280,6 +280,13 @@ def test_repeats_of_one_subject_are_not_worth_other_subjects() -> None:
     assert again["smile_se"].median() == pytest.approx(width, rel=0.05)
 
 
+@pytest.mark.parametrize("method", ["mean-vote", "linear-rt"])
+def test_repeats_of_who_is_alone_are_one_opinion(method: str) -> None:
+    trials, _ = simulated(1)
+    once, often = (labeling.score(pd.concat([trials] * n), method)["smile_se"] for n in (1, 10))
+    assert often.median() == pytest.approx(once.median(), rel=0.05)
+
+
 def test_the_slope_of_a_subjects_posterior_is_its_difference_quotient() -> None:
     rng = np.random.default_rng(0)
     vote, mean, variance = rng.choice([-1.0, 1.0], 30), rng.normal(size=30), rng.uniform(0.1, 1, 30)

@@ -67,6 +67,23 @@ def test_of_two_subjects_nobody_knows_who_has_swapped_the_keys() -> None:
     assert (describe(trials)["flags"] == "says the opposite of the other subject").all()
 
 
+@pytest.mark.parametrize("n_subjects", [4, 6, 10])
+def test_half_against_half_nobody_knows_which_half_has_swapped_the_keys(n_subjects: int) -> None:
+    trials, _ = simulated(
+        n_subjects, seed=1, change=lambda j, votes, rt, rng: (-votes if 2 * j < n_subjects else votes, rt)
+    )
+    assert not find_swapped(from_trials(trials)).any()
+
+
+def test_who_judged_a_face_often_is_still_one_of_the_others() -> None:
+    often = [("a", 1.0)] * 3 + [(who, -1.0) for who in "bcd"]
+    trials = pd.concat(
+        pd.DataFrame({"subject": who, "image": np.arange(30), "response": vote, "response_time": 0.6})
+        for who, vote in often
+    )
+    assert describe(trials)["agreement"].to_list() == [0.0, 1.0, 1.0, 1.0]
+
+
 def test_of_two_subjects_nobody_knows_who_is_guessing() -> None:
     trials, _ = simulated(2, change=only_first(lambda votes, rt, rng: (rng.choice([-1.0, 1.0], len(votes)), rt)))
     assert (describe(trials)["flags"] == "agrees with the other subject by chance at most").all()
@@ -146,6 +163,27 @@ def test_names_of_few_subjects_change_nothing() -> None:
     one, two = split_half(trials, "mean-vote"), split_half(other, "mean-vote")
     assert one is not None and two is not None
     assert one.split_half == pytest.approx(two.split_half, abs=1e-12)
+
+
+@pytest.mark.parametrize("n_subjects", [2, 3, 5, 10])
+def test_subjects_with_nothing_in_common_seldom_agree_more_than_by_chance(n_subjects: int) -> None:
+    rng = np.random.default_rng(0)
+    who, what = np.repeat(np.arange(n_subjects), 60), np.tile(np.arange(60), n_subjects)
+    table = {"subject": who, "image": what, "response_time": 0.6}
+    found = [
+        split_half(pd.DataFrame({**table, "response": rng.choice([-1.0, 1.0], 60 * n_subjects)}), "mean-vote")
+        for _ in range(60)
+    ]
+    assert sum(one is not None and not one.by_chance for one in found) <= 5  # 2.5 % of 60 are 1.5
+
+
+@pytest.mark.parametrize(("n_subjects", "of_one"), [(2, 0.43), (3, 0.2), (3, 0.43), (7, 0.3), (8, 0.3)])
+def test_halves_of_any_size_tell_the_reliability_of_one(n_subjects: int, of_one: float) -> None:
+    a, b = n_subjects // 2, n_subjects - n_subjects // 2
+    of_halves = of_one * np.sqrt(a * b / ((1 + (a - 1) * of_one) * (1 + (b - 1) * of_one)))
+    found = Reliability(float(of_halves), n_subjects, n_images=50)
+    assert found.of_one == pytest.approx(of_one)
+    assert found.full == pytest.approx(n_subjects * of_one / (1 + (n_subjects - 1) * of_one))
 
 
 def test_coin_flips_agree_as_by_chance_and_observers_do_not() -> None:
