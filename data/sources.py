@@ -68,6 +68,7 @@ def name_left_out(left_out: Mapping[str, str], most: int = 10) -> None:
 def put_labels_aside(folder: Path) -> None:
     """Rename what answers became: made faces always have the same names, and old labels would pass for new faces'."""
     put_aside(folder / "labels.csv", "labels")
+    put_aside(folder / "labels.json", "account of the labels")
     put_aside(folder / "labels.html", "report")
     put_aside(folder / calibration.FILE, "calibration")
 

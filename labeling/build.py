@@ -4,11 +4,14 @@
     python -m labeling.build --trials mine.csv --rename participant=subject rt=response_time_ms \\
         --responses f=smiley j=not-smiley
 
-labels.csv is what the model trains on; labels.html is the report for people (`labeling.report`). Where metadata.csv has
-the column asked_smile, as in the sets of `model.stimuli`, calibration.json tells what people see at each asked degree.
+labels.csv is what the model trains on; labels.json says how it was made; labels.html is the report for people
+(`labeling.report`). Where metadata.csv has the column asked_smile, as in the sets of `model.stimuli`, calibration.json
+tells what people see at each asked degree.
 """
 
+import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -55,6 +58,7 @@ def main(settings: Settings) -> None:
     from labeling.labels import assess
     from labeling.reliability import split_half
     from labeling.report import Recorded, write_report
+    from labeling.sidecar import write_sidecar
     from labeling.subjects import describe, fix_swapped, krippendorff_alpha, silent
     from labeling.votes import from_trials
 
@@ -92,6 +96,7 @@ def main(settings: Settings) -> None:
         labels.to_csv(aside, index=False, lineterminator="\n")
     reliability = split_half(trials, settings.method)
     recorded = Recorded(trials, subjects, settings.method, notes, reliability, krippendorff_alpha(from_trials(trials)))
+    about = write_sidecar(path, recorded, asked(settings))
     report = write_report(images, labels, recorded)
     print(
         f"\n{shell.counted(len(labels), 'face')} labelled by {shell.counted(labels['votes'].sum(), 'vote')} "
@@ -101,13 +106,21 @@ def main(settings: Settings) -> None:
     )
     if reliability is not None and reliability.by_chance:
         print(f"Beware: {reliability.doubt}.")
-    print(path)
-    print(report)
+    print(path, about, report, sep="\n")
     if calibration is None:
         print(f"Next: python -m model.train{shell.flags(settings, 'data')}")
     else:
         print(calibration)
         print(f"Next: python -m model.sample --calibrated {shell.typed(settings.data)} --smile 0.5")
+
+
+def asked(settings: Settings) -> dict[str, object]:
+    """The flags that decide what labels come out, without the folders of this machine."""
+    found: dict[str, object] = {"method": settings.method, "exclude": list(settings.exclude)}
+    found |= {"fix_swapped": settings.fix_swapped, "skip_bad": settings.skip_bad}
+    if settings.trials is not None:
+        found |= {"trials": settings.trials.name, "rename": settings.rename, "responses": settings.responses}
+    return found
 
 
 def calibrated(
@@ -164,15 +177,11 @@ def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFr
             tell=tell,
         )
         where = shell.flags(settings, "data")
-        nothing = (
-            f"{settings.sessions}: nothing is recorded on {settings.data}; "
-            f"python -m annotator --subject me{shell.flags(settings, 'data', 'sessions')} records some."
-        )
         if trials.empty and not where:  # the annotator makes the default set itself
-            raise UserError(nothing)
+            raise nothing_recorded(settings)
     names = data.open_set(settings.data).names
     if settings.trials is None and trials.empty:
-        raise UserError(nothing)
+        raise nothing_recorded(settings)
     here = trials["image"].isin(names)
     here |= is_practice(trials)  # which has pictures of its own
     if not here.all():
@@ -181,17 +190,31 @@ def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFr
         trials = trials[here].reset_index(drop=True)
     if settings.exclude:
         subject = trials["subject"].astype(str)
-        for name in settings.exclude:
+        excluded = [name if (subject == name).any() else name.removeprefix("sub-") for name in settings.exclude]
+        for name in excluded:
             if not (subject == name).any():
                 known = shell.listed(sorted(set(subject)))
                 raise UserError(f"--exclude {name}: no such subject in {source}, expected one of {known}.")
-        trials = trials[~subject.isin(settings.exclude)].reset_index(drop=True)
+        trials = trials[~subject.isin(excluded)].reset_index(drop=True)
         if trials.empty:
             raise UserError(f"--exclude leaves nobody of {source}.")
-        tell(f"Subjects left out by --exclude: {', '.join(settings.exclude)}.")
+        tell(f"Subjects left out by --exclude: {', '.join(excluded)}.")
     if not is_vote(trials).any():
         raise UserError(f"{source}: no answered trial on a picture of {settings.data} ({len(here)} trials read).")
     return trials
+
+
+def nothing_recorded(settings: Settings) -> UserError:
+    """That there is no recording of the set, and what else is recorded: sets are renamed."""
+    others = set()
+    for path in settings.sessions.glob("sub-*/beh/*_beh.json"):
+        with suppress(OSError, ValueError):
+            content = json.loads(path.read_text(encoding="utf-8-sig"))
+            others |= {content["ImageSet"]} if isinstance(content, dict) and "ImageSet" in content else set()
+    where = f"python -m annotator --subject me{shell.flags(settings, 'data', 'sessions')} records some"
+    if others:
+        where = f"recorded are {shell.listed(sorted(map(str, others)))}; a set that was renamed needs its old name"
+    return UserError(f"{settings.sessions}: nothing is recorded on {settings.data}; {where}.")
 
 
 def print_summary(trials: "pd.DataFrame", assessment: "Assessment", subjects: "pd.DataFrame") -> None:

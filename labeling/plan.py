@@ -3,6 +3,7 @@
 python -m labeling.plan --reliability 0.9
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,11 +91,24 @@ def main(settings: Settings) -> None:
     enough = table[table["reliability"] >= settings.reliability]
     if len(enough):
         subjects = shell.counted(enough["subjects"].iloc[0], "subject")
-        print(f"{subjects}, as many votes per face: a reliability of {settings.reliability}.")
+        in_parts = people(votes, int(enough["subjects"].iloc[0]))
+        print(f"{subjects}, as many votes per face: a reliability of {settings.reliability}{in_parts}.")
     else:
         print(f"No number of subjects tried reaches {settings.reliability}; --subjects tries others.")
     print(path)
     print(f"Next: python -m annotator --subject me{shell.flags(settings, 'data', 'sessions')}")
+
+
+def people(votes: "Votes", n_subjects: int) -> str:
+    """How many people that takes where each judges a part of the faces, as the pilot's subjects do; "" if all do."""
+    import numpy as np
+
+    n_images = len(votes.images)
+    each = float(np.sum(1 / votes.per_pair(np.ones_like(votes.vote)))) / len(votes.subjects)
+    if each > 0.95 * n_images:
+        return ""
+    whole = math.ceil(n_subjects * n_images / each)
+    return f"; {whole} if each judges {each:.0f} of {n_images} faces, as in the pilot"
 
 
 def check_pilot(votes: "Votes") -> int:

@@ -50,12 +50,18 @@ class Recorded:
 
 def main(settings: Settings) -> None:
     import data
+    from labeling.sidecar import describes
     from shell import UserError
 
     images = data.open_set(settings.data)
     labels = images.labels()
     if labels.empty:
         raise UserError(f"{settings.data}: no labels; python -m labeling.build makes them from recorded sessions.")
+    if (images.folder / "labels.html").exists() and describes(images.folder / "labels.csv"):
+        raise UserError(
+            f"{images.folder / 'labels.html'}: labeling.build wrote it, and what it says of subjects and reliability "
+            "is not in the labels; labeling.build writes it anew."
+        )
     print(write_report(images, labels))
     print("Next: open it in a browser.")
 

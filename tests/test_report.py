@@ -11,8 +11,10 @@ from PIL import Image
 
 import data
 import sessions
+import shell
 from labeling import build, charts, plan, report
 from labeling.confounds import confounds, rank_correlations_with_truth
+from labeling.votes import from_trials
 from sessions import simulate
 from shell import UserError
 
@@ -43,6 +45,36 @@ def test_the_report_of_a_build_has_what_a_reviewer_asks(faces: Path) -> None:
     assert page.count("data:image/jpeg;base64,") >= 16
     assert "The labels go along with gender" in page
     assert "http" not in page.replace("http-equiv", "")  # self-contained
+
+
+def test_the_account_beside_the_labels_has_what_a_methods_section_needs(faces: Path) -> None:
+    simulate.main(simulate.Settings(subjects=4, limit=40))
+    build.main(build.Settings(method="mean-vote", exclude=("sub-sim04",)))
+    said = json.loads((faces / "labels.json").read_text(encoding="utf-8"))
+    assert said["Settings"]["exclude"] == ["sub-sim04"] and said["Settings"]["method"] == "mean-vote"
+    assert "Subjects left out by --exclude: sim04." in said["Notes"]
+    assert list(said["Columns"]) == list(pd.read_csv(faces / "labels.csv").columns)
+    assert list(said["Subjects"]) == ["sim01", "sim02", "sim03"] and said["Subjects"]["sim01"]["votes"] > 0
+    assert 0 < said["Reliability"]["SplitHalf"] < said["Reliability"]["OfAllSubjects"] < 1
+    assert said["GeneratedBy"]["Version"] == shell.version()
+
+
+def test_a_report_by_labels_alone_does_not_take_the_place_of_a_fuller_one(faces: Path) -> None:
+    simulate.main(simulate.Settings(subjects=2, limit=10))
+    build.main(build.Settings())
+    with pytest.raises(UserError, match="it says of subjects and reliability"):
+        report.main(report.Settings())
+    assert "Reliability" in (faces / "labels.html").read_text(encoding="utf-8")
+    labels = pd.read_csv(faces / "labels.csv")
+    labels.iloc[1:].to_csv(faces / "labels.csv", index=False)  # others than the report is of
+    report.main(report.Settings())
+
+
+def test_a_set_that_was_renamed_is_told_by_its_old_name(faces: Path) -> None:
+    simulate.main(simulate.Settings(subjects=1, limit=10))
+    renamed = faces.rename(faces.with_name("pictures"))
+    with pytest.raises(UserError, match="recorded are faces; a set that was renamed needs its old name"):
+        build.main(build.Settings(data=renamed))
 
 
 def test_subjects_who_do_not_agree_have_no_reliability_and_the_report_says_so(faces: Path) -> None:
@@ -242,6 +274,14 @@ def test_a_plan_grows_with_subjects_and_is_drawn(faces: Path, capsys: pytest.Cap
     assert one < twelve
     with Image.open(faces / "plan.png") as picture:
         assert picture.size == (900, 540)
+
+
+def test_a_plan_counts_people_where_each_judges_a_part() -> None:
+    parts = {"a": range(20), "b": range(10, 30), "c": range(20, 40)}
+    rows = [(who, f"{i}.png", 1.0, 0.5) for who, some in parts.items() for i in some]
+    trials = pd.DataFrame(rows, columns=["subject", "image", "response", "response_time"])
+    assert plan.people(from_trials(trials), 8) == "; 16 if each judges 20 of 40 faces, as in the pilot"
+    assert plan.people(from_trials(trials[trials["subject"] == "a"]), 8) == ""
 
 
 @pytest.mark.parametrize(
