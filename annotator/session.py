@@ -90,15 +90,15 @@ def who_presses(course: Course, screen: Screen) -> Person:
     Raises
     ------
     UserError
-        One is to be simulated, and the image set does not tell the true smiles.
+        One is to be simulated, and the image set tells neither true nor asked smiles.
     """
     if not course.settings.simulate:
         return Person(screen)
     from annotator.simulated import SimulatedSubject
     from sessions.simulate import standardised_truth
 
-    truth = standardised_truth(course.settings.data, "true_smile").to_dict()
-    return SimulatedSubject(screen, truth, course.responses, course.seed)
+    truth = standardised_truth(course.settings.data)
+    return SimulatedSubject(screen, truth.to_dict(), str(truth.name), course.responses, course.seed)
 
 
 def open_or_draw(settings: Settings) -> ImageSet:

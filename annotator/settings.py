@@ -60,7 +60,7 @@ class Settings:
     seed: int | None = None
     """Of the order; drawn at random, recorded, and kept for the subject's next run."""
     simulate: bool = False
-    """A simulated observer, who knows the true_smile of the set's metadata.csv, presses the keys."""
+    """A simulated observer presses the keys; it sees the true_smile, or else asked_smile, of the set's metadata.csv."""
     timing: bool = False
     """Do not record: test how exactly this machine shows faces and times keys."""
 

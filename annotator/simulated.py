@@ -25,11 +25,15 @@ class SimulatedSubject(Person):
     Parameters
     ----------
     smile : image to true smile, standardised to mean 0 and sd 1; other images are taken as average.
+    truth : the column of metadata.csv that these are from.
     responses : key name to response.
     """
 
-    def __init__(self, screen: "Screen", smile: Mapping[str, float], responses: Mapping[str, str], seed: int) -> None:
+    def __init__(
+        self, screen: "Screen", smile: Mapping[str, float], truth: str, responses: Mapping[str, str], seed: int
+    ) -> None:
         super().__init__(screen)
+        self.truth = truth
         self.rng = np.random.default_rng(seed)
         self.observer = draw_observer(self.rng)
         self.smile = smile
@@ -37,7 +41,7 @@ class SimulatedSubject(Person):
         self._coming: deque[Press] = deque()
 
     def describe(self) -> dict[str, Any]:
-        return {"SimulatedObserver": asdict(self.observer)}
+        return {"SimulatedObserver": asdict(self.observer), "SimulatedTruth": self.truth}
 
     def reads(self, page: "Page", now_s: float) -> None:
         self._press(page.actions[0].name, now_s + READING_S)

@@ -1,4 +1,4 @@
-"""Session files of simulated observers, for an image set whose metadata.csv holds the true degree of smile.
+"""Session files of simulated observers, for an image set whose metadata.csv holds the true or asked degree of smile.
 
     python -m sessions.simulate --subjects 3
 
@@ -19,6 +19,8 @@ from shell import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
+TRUTHS = ("true_smile", "asked_smile")  # a face made by a model has only the degree that was asked for
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -26,8 +28,8 @@ class Settings:
 
     subjects: int = 3
     """How many observers, called sim01, sim02, ..."""
-    truth: str = "true_smile"
-    """The column of metadata.csv with the true degree of smile."""
+    truth: str | None = None
+    """The column of metadata.csv with the smile that they see; without this true_smile, or else asked_smile."""
     data: Path = Path("data/faces")
     """The image set."""
     limit: int = 200
@@ -64,7 +66,7 @@ def main(settings: Settings) -> None:
         sidecar = {
             "Simulated": True,
             "SimulatedObserver": asdict(observer),
-            "SimulatedTruth": settings.truth,
+            "SimulatedTruth": smile.name,
             "Instructions": "None: simulated observers do not read.",
             "Seed": settings.seed,
             "ImageSHA256": hashes,
@@ -89,14 +91,16 @@ def main(settings: Settings) -> None:
     print(f"Next: python -m labeling.build{shell.flags(settings, 'data', 'sessions')}")
 
 
-def standardised_truth(data: Path, column: str) -> "pd.Series[float]":
+def standardised_truth(data: Path, column: str | None = None) -> "pd.Series[float]":
     """`read_truth` with mean 0 and sd 1, as `sessions.observers` take it."""
     truth = read_truth(data, column)
     return (truth - truth.mean()) / truth.std(ddof=0)
 
 
-def read_truth(data: Path, column: str) -> "pd.Series[float]":
-    """The true degree of smile per image, for images that have one and a picture.
+def read_truth(data: Path, column: str | None = None) -> "pd.Series[float]":
+    """The true degree of smile per image, for images that have one and a picture, named by its column.
+
+    Without `column` it is in the first of `TRUTHS` that metadata.csv has.
 
     Raises
     ------
@@ -114,9 +118,11 @@ def read_truth(data: Path, column: str) -> "pd.Series[float]":
         table = pd.read_csv(path, encoding="utf-8-sig", index_col=False, dtype={"image": str})
     except (ValueError, pd.errors.ParserError) as error:
         raise UserError(f"{path}: not a comma-separated table in UTF-8 ({error}).") from error
-    for wanted in ("image", column):
-        if wanted not in table.columns:
-            raise UserError(f"{path}: no column {wanted!r}, found {', '.join(map(str, table.columns))}.")
+    for wanted in (("image",), TRUTHS if column is None else (column,)):
+        if not set(wanted) & set(table.columns):
+            names = " or ".join(map(repr, wanted))
+            raise UserError(f"{path}: no column {names}, found {', '.join(map(str, table.columns))}.")
+    column = column or next(name for name in TRUTHS if name in table.columns)
     for bad, problem in (
         (table["image"].isna(), "has no image"),
         (table["image"].duplicated(), "an image for a second time"),

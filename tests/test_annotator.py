@@ -348,6 +348,14 @@ def test_a_simulated_subject_goes_through_the_true_program(desktop: Desktop, fol
     assert "a simulated observer recorded this" in finish(desktop.start(folder, *QUICK))
 
 
+def test_a_study_of_made_faces_can_be_rehearsed(desktop: Desktop, folder: Path) -> None:
+    metadata = folder / "data" / "faces" / "metadata.csv"
+    metadata.write_text(metadata.read_text(encoding="utf-8").replace("true_smile", "asked_smile"), encoding="utf-8")
+    output = finish(desktop.start(folder, *QUICK, "--simulate"))
+    assert len(rows(folder)) == 6, output
+    assert sessions.runs(folder / "sessions", "alice", "faces")[0].sidecar["SimulatedTruth"] == "asked_smile"
+
+
 def test_a_picture_that_cannot_be_read_is_named_and_left_out(desktop: Desktop, folder: Path) -> None:
     (folder / "data" / "faces" / "images" / "003.png").write_bytes(b"no picture")
     program = desktop.start(folder, *QUICK)

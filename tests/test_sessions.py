@@ -690,6 +690,21 @@ def test_a_persons_recording_is_never_replaced_by_a_simulation(faces: Path) -> N
         simulate.main(simulate.Settings(limit=5, force=True))
 
 
+def test_where_no_smile_is_true_the_asked_one_is_seen(faces: Path) -> None:
+    metadata = pd.read_csv(faces / "metadata.csv")
+    metadata.assign(asked_smile=0.0).to_csv(faces / "metadata.csv", index=False)
+    true = simulate.read_truth(faces)
+    assert true.name == "true_smile"
+    metadata.rename(columns={"true_smile": "asked_smile"}).to_csv(faces / "metadata.csv", index=False)
+    asked = simulate.read_truth(faces)
+    pd.testing.assert_series_equal(asked, true, check_names=False)
+    simulate.main(simulate.Settings(subjects=1, limit=5))
+    assert sessions.runs("sessions", "sim01", "faces")[0].sidecar["SimulatedTruth"] == asked.name == "asked_smile"
+    metadata.drop(columns="true_smile").to_csv(faces / "metadata.csv", index=False)
+    with pytest.raises(UserError, match=r"metadata\.csv: no column 'true_smile' or 'asked_smile', found image\."):
+        simulate.read_truth(faces)
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
