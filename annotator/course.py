@@ -11,6 +11,7 @@ from PIL import Image
 from annotator import plan
 from annotator.plan import Planned
 from annotator.settings import Settings
+from data.calibration import ASKED, IDENTITY
 from data.decoding import decode
 from data.images import ImageSet
 from sessions import Run, shown_first
@@ -128,7 +129,16 @@ def _choose_faces(
     if earlier:
         faces = [name for name in earlier[0].sidecar["ImageSHA256"] if name in images.names]
         return faces, len(faces)
-    return plan.least_seen(images.names, seen, settings.limit, seed), len(images.names)
+    return plan.least_seen(images.names, seen, settings.limit, seed, _kinds(images)), len(images.names)
+
+
+def _kinds(images: ImageSet) -> dict[str, plan.Kinds]:
+    """Per image of a set that a model made: the degree that was asked for and the identity, what is known of them."""
+    if not (images.folder / "metadata.csv").exists():
+        return {}
+    table = images.metadata().set_index("image")
+    known = [table[column].map(str) for column in (ASKED, IDENTITY) if column in table.columns]
+    return dict(zip(table.index, zip(*known, strict=True), strict=True)) if known else {}
 
 
 def _kept(earlier: Sequence[Run], item: str, flag: str, asked: Any) -> Any:

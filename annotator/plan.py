@@ -3,9 +3,12 @@
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from shell import UserError
 
@@ -14,6 +17,7 @@ ROWS = (
     ("left shift", "right shift"),
     *map(tuple, ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm")),
 )
+Kinds = tuple[Hashable, ...]  # what an image is one of: a degree of smile, an identity
 REPEAT_DISTANCE = 20  # trials at least between the two showings of a face, so that few remember their answer
 
 
@@ -80,12 +84,40 @@ def remaining(trials: Sequence[Planned], rows: Iterable[Mapping[str, str]]) -> l
     return left + waiting
 
 
-def least_seen(images: Iterable[str], seen: Iterable[str], limit: int, seed: int) -> list[str]:
-    """The `limit` images that stand least often in `seen`; chance, by `seed`, decides between equals."""
+def least_seen(
+    images: Iterable[str], seen: Iterable[str], limit: int, seed: int, kinds: Mapping[str, Kinds] | None = None
+) -> list[str]:
+    """The `limit` images that stand least often in `seen`.
+
+    Of equals those come first of whose kinds fewest are chosen so far: `kinds` holds each image's, such as the degree
+    of smile that was asked for and the identity, the one that matters most first. Then chance, by `seed`, decides.
+    """
     counts = Counter(seen)
     shuffled = sorted(images)
     random.Random(seed).shuffle(shuffled)
-    return sorted(shuffled, key=lambda image: counts[image])[:limit]
+    if not kinds:
+        return sorted(shuffled, key=lambda image: counts[image])[:limit]
+    nothing = (None,) * max(map(len, kinds.values()))
+    columns = [_numbered(column) for column in zip(*(kinds.get(image, nothing) for image in shuffled), strict=True)]
+    taken = [np.zeros(len(shuffled), dtype=int) for _ in columns]  # how many of each kind
+    often = np.array([counts[image] for image in shuffled])
+    limit = min(limit, len(shuffled))
+    chosen: list[int] = []
+    for _ in range(limit):
+        rank = often
+        for column, number in zip(columns, taken, strict=True):
+            rank = rank * (limit + 1) + number[column]  # what came before weighs more
+        rank[chosen] = np.iinfo(rank.dtype).max
+        chosen.append(int(rank.argmin()))
+        for column, number in zip(columns, taken, strict=True):
+            number[column[chosen[-1]]] += 1
+    return [shuffled[place] for place in chosen]
+
+
+def _numbered(column: Iterable[Hashable]) -> NDArray[np.int64]:
+    """A number in place of each value, the same for equal ones."""
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(value, len(numbers)) for value in column])
 
 
 def practice(count: int, seed: int) -> list[Planned]:

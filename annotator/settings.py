@@ -24,7 +24,7 @@ class Settings:
     images: Path | None = None
     """A text file with one image name per line, in place of that list; --limit holds for it too."""
     design: Literal["fixed", "balanced"] = "fixed"
-    """balanced takes the faces that were shown least often so far, for many subjects on a large set."""
+    """balanced takes the faces that were shown least often so far, of equals as many of each asked_smile."""
     repeats: float = 0.1
     """Share of the faces that is shown a second time, at least 20 faces later, to see how consistent the subject is."""
     questions: bool = True

@@ -113,6 +113,19 @@ def test_the_balanced_design_begins_with_the_faces_that_no_subject_has_judged(im
     assert not list(faces_seen(replace(balanced, simulate=True), images))  # of a simulated observer they say nothing
 
 
+def test_the_balanced_design_mixes_the_degrees_and_identities_of_made_faces(images: ImageSet) -> None:
+    made = {name: (i % 5 / 2 - 1, i // 5) for i, name in enumerate(images.names)}
+    rows = "".join(f"{name},{degree},{identity}\n" for name, (degree, identity) in made.items())
+    (images.folder / "metadata.csv").write_text(f"image,asked_smile,identity\n{rows}")
+    for seed in range(20):
+        course = settle(replace(SETTINGS, seed=seed, design="balanced", limit=6), "alice", images, [])
+        degrees, identities = zip(*(made[face] for face in course.faces), strict=True)
+        assert sorted(map(degrees.count, set(degrees))) == [1, 1, 1, 1, 2]
+        assert identities.count(0) == 3
+    (images.folder / "metadata.csv").unlink()
+    assert len(settle(replace(SETTINGS, design="balanced", limit=6), "alice", images, []).faces) == 6
+
+
 def test_a_new_subject_gets_the_rarer_side_and_keeps_it(images: ImageSet) -> None:
     first = settle(SETTINGS, "alice", images, [])
     earlier = record(first.trials[:1], Simulated=False, KeyMap=first.responses)

@@ -1,5 +1,6 @@
 """Which faces are shown, and in which order."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,27 @@ def test_the_balanced_design_takes_the_least_seen_faces() -> None:
     assert set(plan.least_seen(NAMES, seen, 50, seed=0)) == set(NAMES[50:])
     assert set(plan.least_seen(NAMES, seen, 80, seed=0)) == set(NAMES[20:])
     assert plan.least_seen(NAMES, [], 10, seed=0) != plan.least_seen(NAMES, [], 10, seed=1)
+
+
+def test_each_subject_of_the_balanced_design_gets_all_degrees_and_identities() -> None:
+    made = {f"{i:02d}_{degree}.png": (degree, i) for i in range(12) for degree in (-1.0, -0.5, 0.0, 0.5, 1.0)}
+    for seed in range(20):
+        seen: list[str] = []
+        for subject in range(9):
+            chosen = plan.least_seen(made, seen, 20, seed=100 * seed + subject, kinds=made)
+            degrees, identities = (Counter(made[image][which] for image in chosen) for which in (0, 1))
+            assert len(set(chosen)) == 20
+            assert sorted(degrees.values()) == [4] * 5
+            assert max(identities.values()) <= (2 if subject % 3 == 0 else 3)
+            seen += chosen
+            assert set(Counter(seen).values()) <= {subject // 3, subject // 3 + 1}  # 0 is nowhere counted
+        assert set(Counter(seen).values()) == {3} and len(set(seen)) == 60
+
+
+def test_being_seen_least_comes_before_the_degrees() -> None:
+    made = {f"{i}_{degree}.png": (degree, i) for i in range(4) for degree in (-1, 1)}
+    high = [image for image in made if made[image][0] == 1]
+    assert set(plan.least_seen(made, set(made) - set(high), 4, seed=0, kinds=made)) == set(high)
 
 
 @pytest.mark.parametrize("ids", ["{:03d}", "p{:02d}", "s{}", "sub{:02d}"])
