@@ -1,7 +1,7 @@
 """One session from the command line to the session file: opens what is needed, in order, and closes it again."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 import sessions
@@ -19,6 +19,8 @@ from annotator.texts import open_texts
 from data.images import DEFAULT, ImageSet, open_set
 from sessions.files import subjects
 from shell import UserError, counted, flags
+
+A_FEW = 3  # pictures of a recording, by which another set under its name is told
 
 
 def record(settings: Settings, subject: str) -> None:
@@ -39,6 +41,7 @@ def record(settings: Settings, subject: str) -> None:
         return
     note_differences(course)
     sidecar = describe_course(course, earlier, texts)
+    check_pictures(settings, subject, images, sidecar["ImageSHA256"])
     with Screen(settings.windowed, settings.monitor, settings.grey) as screen:
         screen.check_keys(course.responses)
         person = who_presses(course, screen)
@@ -128,17 +131,48 @@ def earlier_runs(settings: Settings, subject: str, images: ImageSet) -> Sequence
             raise UserError(f"{run.path}: {who} recorded this; choose another --subject.")
     known: dict[str, str] = {}
     for run in earlier:
-        hashes = run.sidecar.get("ImageSHA256", {})
-        for image in {row["image"] for row in run.rows()} & hashes.keys():
-            path = images.path(image)
-            if image not in known and path.is_file():
-                known[image] = sessions.content_hash(path)
-            if known.get(image, hashes[image]) != hashes[image]:
-                raise UserError(
-                    f"{path}: not the picture that was judged in {run.path}; put that one back, or record this set in "
-                    "another --sessions folder."
-                )
+        compare(judged(run), known, run, images)
     return earlier
+
+
+def check_pictures(settings: Settings, subject: str, images: ImageSet, shown: Mapping[str, str]) -> None:
+    """Raise UserError where another subject judged other pictures under the names of this set's.
+
+    Labels are made of all recordings on a set of one name, and two pictures have none in common. To read few files,
+    `shown`, the hashes of the pictures that `subject` is to see, are compared with each other subject's last run, and
+    `A_FEW` more pictures where that has none of them. Damaged files say nothing.
+    """
+    last: list[tuple[sessions.Run, dict[str, str]]] = []
+    for other in subjects(settings.sessions):
+        if other != subject:
+            with suppress(UserError):
+                last += [(run, judged(run)) for run in runs_of_this_kind(settings, other, images)[-1:]]
+    known = dict(shown)
+    for run, digests in last:
+        some = digests.keys() & shown.keys() or sorted(digests)[:A_FEW]
+        compare({image: digests[image] for image in some}, known, run, images)
+
+
+def judged(run: sessions.Run) -> dict[str, str]:
+    """The hashes of the pictures that `run` has a row on. Raises UserError where its rows cannot be read."""
+    digests = run.sidecar.get("ImageSHA256", {})
+    return {image: digests[image] for image in {row["image"] for row in run.rows()} & digests.keys()}
+
+
+def compare(digests: Mapping[str, str], known: dict[str, str], run: sessions.Run, images: ImageSet) -> None:
+    """Raise UserError where a picture of `images` is not the one that was judged in `run`, whose hash is in `digests`.
+
+    `known` are hashes of pictures of the set; those that it lacks are added. A picture that is not there is no other.
+    """
+    for image, digest in sorted(digests.items()):
+        path = images.path(image)
+        if image not in known and path.is_file():
+            known[image] = sessions.content_hash(path)
+        if known.get(image, digest) != digest:
+            raise UserError(
+                f"{path}: not the picture that was judged in {run.path}; put that one back, give the folder "
+                f"{images.folder} another name, or record this set in another --sessions folder."
+            )
 
 
 def faces_seen(settings: Settings, images: ImageSet) -> Iterator[str]:

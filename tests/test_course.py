@@ -13,7 +13,7 @@ from desktop import draw_faces
 import sessions
 from annotator.course import face_height, settle, visual_angle
 from annotator.plan import Planned, order
-from annotator.session import earlier_runs, faces_seen, note_differences, sides_taken
+from annotator.session import check_pictures, earlier_runs, faces_seen, note_differences, sides_taken
 from annotator.settings import Settings
 from annotator.sidecar import describe_course
 from annotator.texts import open_texts
@@ -176,6 +176,50 @@ def test_who_comes_back_judges_no_other_pictures_under_the_same_names(images: Im
     assert earlier_runs(SETTINGS, "alice", images) == earlier
     images.path(seen).unlink()
     assert earlier_runs(SETTINGS, "alice", images) == earlier
+
+
+def test_nobody_judges_another_set_under_the_name_of_one_that_somebody_has_judged(images: ImageSet) -> None:
+    course = settle(SETTINGS, "alice", images, [])
+    (run,) = record(course.trials[:6], **describe_course(course, [], open_texts("en")))
+    seen, unseen = [trial.image for trial in course.trials[:6]], course.trials[-1].image
+
+    def start(*names: str, simulate: bool = False) -> None:
+        shown = {name: sessions.content_hash(images.path(name)) for name in names}
+        check_pictures(replace(SETTINGS, simulate=simulate), "bob", images, shown)
+
+    images.path(unseen).write_bytes(b"redrawn before it was shown")
+    start(*images.names)
+    before = images.path(seen[5]).read_bytes()
+    images.path(seen[5]).write_bytes(b"redrawn")
+    with pytest.raises(UserError, match=rf"{seen[5]}: not the picture .*sub-alice\S+run-01_beh\.tsv; .* another name"):
+        start(*images.names)
+    start(seen[0])  # the two pictures do not meet
+    start(*images.names, simulate=True)
+    images.path(seen[5]).write_bytes(before)
+    for name in seen:
+        images.path(name).write_bytes(b"another set")
+    with pytest.raises(UserError, match="not the picture that was judged"):
+        start(unseen)  # none of what alice judged
+    check_pictures(SETTINGS, "alice", images, {})  # of oneself earlier_runs tells
+    run.path.with_suffix(".json").write_text("{", encoding="utf-8")
+    start(*images.names)
+
+
+def test_few_pictures_are_read_to_tell_another_set(images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    course = settle(SETTINGS, "alice", images, [])
+    sidecar = describe_course(course, [], open_texts("en"))
+    record(course.trials, **sidecar)
+    read: list[str] = []
+
+    def content_hash(path: Path) -> str:
+        read.append(path.name)
+        return str(sidecar["ImageSHA256"][path.name])
+
+    monkeypatch.setattr(sessions, "content_hash", content_hash)
+    check_pictures(SETTINGS, "bob", images, sidecar["ImageSHA256"])
+    assert read == []
+    check_pictures(SETTINGS, "bob", images, {})
+    assert len(read) == 3
 
 
 def test_a_list_of_ones_own_replaces_the_common_one(images: ImageSet) -> None:
