@@ -10,7 +10,7 @@ import os
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,7 @@ def read(
     *,
     images: str | os.PathLike[str] | None = None,
     skip_bad: bool = False,
+    exclude: Sequence[str] = (),
     tell: Callable[[str], object] = to_stderr,
 ) -> pd.DataFrame:
     """All trials that are recorded on an image set, in one long table.
@@ -54,6 +55,8 @@ def read(
         and where runs were shown different pictures under one name, the rows on the present one are right.
     skip_bad : leave out runs that cannot be read, with a note on each, and rows on images that were not the same
         picture in all runs, instead of raising UserError.
+    exclude : subjects whose files are left out before anything is said of them, such as that they cannot be read or
+        are of other pictures. Simulated subjects do not take the place of people who are left out so.
     tell : called with one sentence on whatever was left out; files are named from sub-ID on, for reports are shared.
 
     Returns
@@ -67,7 +70,7 @@ def read(
     ------
     UserError
         A run is no session file: which file, which row, what was found and what is expected. Or two runs judged
-        different pictures under one name.
+        different pictures under one name. Or a subject to `exclude` has recorded nothing on the set.
     """
     place = "" if Path(folder) == Path() else f"{Path(folder)}{os.sep}"
 
@@ -75,13 +78,17 @@ def read(
         tell(text.replace(place, ""))
 
     bad: list[UserError] = []
-    runs = _list_runs(Path(folder), bad)
-    image_set = _only_set(runs, folder) if image_set is None else image_set
+    paths = files.run_paths(folder)
+    runs = _list_runs([path for path in paths if _subject(path) not in exclude], bad)
+    left_out = [path for path in paths if _subject(path) in exclude]
+    image_set = _only_set(runs + _list_runs(left_out, []), folder) if image_set is None else image_set
     runs = [run for run in runs if run.sidecar["ImageSet"] == image_set]
+    people_left_out = _people_left_out(exclude, left_out, image_set, runs, folder)
     simulated = [run for run in runs if run.sidecar["Simulated"]]
     runs = _without_twins([run for run in runs if not run.sidecar["Simulated"]], bad)
     runs, table = _parse(runs, bad, note)
-    if simulated and ((table["trial_type"] != "practice") & table["response"].notna()).any():
+    answered = (table["trial_type"] != "practice") & table["response"].notna()
+    if simulated and (people_left_out or answered.any()):
         subjects = len({run.subject for run in simulated})
         note(f"Simulated subjects left out, because people have judged {image_set} too: {subjects}.")
     elif simulated:
@@ -92,7 +99,7 @@ def read(
         raise UserError(f"{str(bad[0]).removesuffix('.')}{more}; --skip-bad leaves such files out.")
     for error in bad:
         note(f"skipped: {error}")
-    _tell_losses(Path(folder), image_set, runs, table, note)
+    _tell_losses(Path(folder), image_set, exclude, runs, table, note)
     present = {} if images is None else _present_hashes(runs, table, Path(images))
     table = _without_conflicts(runs, table, present, skip_bad, note)
     if images is not None:
@@ -100,14 +107,39 @@ def read(
     return table
 
 
-def _list_runs(folder: Path, bad: list[UserError]) -> list[Run]:
+def _subject(path: Path) -> str:
+    """Whose folder a run lies in, even where nothing else can be read of it."""
+    return path.parent.parent.name.removeprefix("sub-")
+
+
+def _list_runs(paths: list[Path], bad: list[UserError]) -> list[Run]:
     runs = []
-    for path in files.run_paths(folder):
+    for path in paths:
         try:
             runs.append(files.read_run(path))
         except UserError as error:
             bad.append(error)
     return sorted(runs, key=lambda run: (run.subject, run.number))
+
+
+def _people_left_out(
+    exclude: Sequence[str], paths: list[Path], image_set: str, runs: list[Run], folder: str | os.PathLike[str]
+) -> bool:
+    """Whether one of the subjects `exclude`, whose runs are at `paths`, is a person; one that cannot be read may be.
+
+    Raises
+    ------
+    UserError
+        One of them has recorded nothing on the set.
+    """
+    unread: list[UserError] = []
+    left_out = _list_runs(paths, unread)
+    elsewhere = {run.path for run in left_out if run.sidecar["ImageSet"] != image_set}
+    for subject in exclude:
+        if subject not in {_subject(path) for path in paths if path not in elsewhere}:
+            known = listed(sorted({run.subject for run in runs}))
+            raise UserError(f"--exclude {subject}: no such subject in {folder}, expected one of {known}.")
+    return bool(unread) or any(not run.sidecar["Simulated"] for run in left_out if run.path not in elsewhere)
 
 
 def _only_set(runs: list[Run], folder: str | os.PathLike[str]) -> str:
@@ -341,12 +373,17 @@ def _short(text: str) -> str:
 
 
 def _tell_losses(
-    folder: Path, image_set: str, runs: list[Run], table: pd.DataFrame, tell: Callable[[str], object]
+    folder: Path,
+    image_set: str,
+    exclude: Sequence[str],
+    runs: list[Run],
+    table: pd.DataFrame,
+    tell: Callable[[str], object],
 ) -> None:
     """Name what was recorded once and is not there; of a killed recording nobody wrote down how much it was."""
     tables = {path.stem for path in files.run_paths(folder)}
     for sidecar in files.run_paths(folder, suffix=".json"):
-        if sidecar.stem not in tables and _of_people(sidecar, image_set):
+        if _subject(sidecar) not in exclude and sidecar.stem not in tables and _of_people(sidecar, image_set):
             tell(f"{sidecar}: there is no table beside it, so the answers of this run are lost.")
     rows = table.groupby(["subject", "run"]).size().to_dict()
     faces = table[table["trial_type"] != "practice"].groupby(["subject", "run"]).size().to_dict()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -476,6 +477,37 @@ def test_rows_on_the_present_picture_are_right() -> None:
     assert table.loc[table["image"] == "1.png", "subject"].tolist() == ["bob", "carl", "dave"]
     assert len(table) == 11
     assert len(notes) == 1 and notes[0].startswith("skipped: 1 row on 1.png: ") and "sub-alice" in notes[0]
+
+
+def test_who_is_excluded_conflicts_with_nobody_and_nothing_is_said_of_them() -> None:
+    record("alice", ImageSHA256={"1.png": "a"})
+    record("bob", ImageSHA256={"1.png": "b"})
+    record("carl").with_suffix(".json").unlink()
+    record("dave", FlipsOfFaces=9).unlink()
+    notes: list[str] = []
+    with pytest.raises(UserError, match="the sidecar of this run is missing"):
+        sessions.read()
+    table = sessions.read(exclude=("bob", "carl"), tell=notes.append)
+    assert set(table["subject"]) == {"alice"}
+    assert len(notes) == 1 and "sub-dave" in notes[0]
+    sessions.read(exclude=("alice", "carl"), tell=notes.append)
+    with pytest.raises(UserError, match=r"--exclude dora: no such subject in sessions, expected one of alice, bob\."):
+        sessions.read(exclude=("carl", "dora"))
+    record("erik", image_set="others")
+    with pytest.raises(UserError, match=r"--exclude erik: no such subject"):
+        sessions.read(image_set="faces", exclude=("bob", "carl", "erik"))
+
+
+def test_simulated_subjects_do_not_take_the_place_of_excluded_people() -> None:
+    record("alice")
+    record("sim01", Simulated=True)
+    record("sim02", Simulated=True)
+    notes: list[str] = []
+    assert sessions.read(exclude=["alice"], tell=notes.append).empty
+    assert notes == ["Simulated subjects left out, because people have judged faces too: 2."]
+    assert set(sessions.read(exclude=["sim01"], tell=notes.append)["subject"]) == {"alice"}
+    shutil.rmtree("sessions/sub-alice")
+    assert set(sessions.read(exclude=["sim01"])["subject"]) == {"sim02"}
 
 
 def test_a_subject_is_a_person_or_a_simulation() -> None:
