@@ -20,6 +20,14 @@ from shell import UserError
 PRACTICE_SEED = 7_531_902  # of the drawn faces for practice; no image set is drawn with it
 PRACTICE_SIZE = 256
 SECONDS_PER_TRIAL = 2.0  # for the duration that the subject is told
+PROCEDURE = {
+    "Timeout": "--timeout-s",
+    "FixationDuration": "--fixation-s",
+    "FaceHeight": "in pixels",
+    "Texts": "--texts",
+    "BlockLength": "--block",
+}
+"""Of the sidecar: what a subject's sessions should have in common, though a change may be meant."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +157,13 @@ def _kept(earlier: Sequence[Run], item: str, flag: str, asked: Any) -> Any:
             f"{flag}: {earlier[-1].path} was recorded with {recorded}; leave {flag} out to go on with that."
         )
     return asked if recorded is None else recorded
+
+
+def changes(earlier: Sequence[Run], sidecar: Mapping[str, Any]) -> list[str]:
+    """Of the settings in `PROCEDURE` each that is another one in `sidecar` than in the last of the runs `earlier`."""
+    before = earlier[-1].sidecar if earlier else {}
+    changed = [item for item in PROCEDURE if item in before and item in sidecar and before[item] != sidecar[item]]
+    return [f"{item} ({PROCEDURE[item]}) was {before[item]} and is {sidecar[item]}" for item in changed]
 
 
 def face_height(settings: Settings, height: int, monitor_width: int) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 import sessions
-from annotator.course import Course, settle
+from annotator.course import Course, changes, settle
 from annotator.experiment import Experiment
 from annotator.host import Host
 from annotator.plan import REPEAT_DISTANCE
@@ -48,6 +48,8 @@ def record(settings: Settings, subject: str) -> None:
         host = Host(screen, person, texts)
         check_pages(course, host)
         sidecar |= describe_screen(screen, course) | person.describe()
+        if changed := changes(earlier, sidecar):
+            print(f"note: not as in {earlier[-1].path}: {'; '.join(changed)}.")
         if (angle := sidecar["FaceHeight_deg"]) is not None:
             print(f"Faces are {sidecar['FaceHeight']} pixels high, {angle:.1f} degrees of visual angle.")
         with sessions.RunWriter(settings.sessions, subject, images.name, sidecar, COLUMNS) as run:

@@ -302,6 +302,17 @@ def test_the_size_of_the_faces_is_told_and_kept_in_degrees_where_the_lengths_are
     assert sidecar["FaceHeight_deg"] == pytest.approx(12.69, abs=0.01)  # 12.75 cm at 57.3 cm
 
 
+def test_a_session_that_goes_on_otherwise_than_before_says_so(desktop: Desktop, folder: Path) -> None:
+    output = finish(desktop.start(folder, *QUICK, "--simulate", "--limit", "2"))
+    assert "note: not as in" not in output
+    other = ("--timeout-s", "2", "--face-height", "0.25")
+    output = finish(desktop.start(folder, *QUICK, "--simulate", "--limit", "4", *other))
+    changed = "Timeout (--timeout-s) was 3.0 and is 2.0; FaceHeight (in pixels) was 384 and is 192."
+    run = "sessions/sub-alice/beh/sub-alice_task-smile_run-01_beh.tsv"
+    assert f"note: not as in {run}: {changed}\n" in output
+    assert len(rows(folder)) == 4
+
+
 def test_questions_are_asked_once_and_can_be_skipped(desktop: Desktop, folder: Path) -> None:
     flags = [flag for flag in QUICK if flag != "--no-questions"]
     program = desktop.start(folder, *flags, code=ANNOUNCING)

@@ -11,7 +11,7 @@ import pytest
 from desktop import draw_faces
 
 import sessions
-from annotator.course import face_height, settle, visual_angle
+from annotator.course import changes, face_height, settle, visual_angle
 from annotator.plan import Planned, order
 from annotator.session import check_pictures, earlier_runs, faces_seen, note_differences, sides_taken
 from annotator.settings import Settings
@@ -220,6 +220,25 @@ def test_few_pictures_are_read_to_tell_another_set(images: ImageSet, monkeypatch
     assert read == []
     check_pictures(SETTINGS, "bob", images, {})
     assert len(read) == 3
+
+
+def test_what_is_changed_between_the_sessions_of_a_subject_is_named(images: ImageSet) -> None:
+    course = settle(SETTINGS, "alice", images, [])
+    sidecar = describe_course(course, [], open_texts("en"))
+    assert changes([], sidecar) == []
+    earlier = record(course.trials[:1], FaceHeight=540, **sidecar)
+    assert changes(earlier, sidecar | {"FaceHeight": 540, "StartTime": "later"}) == []
+    other = replace(SETTINGS, timeout_s=2.0, fixation_s=(0.5, 0.8), block=40, grey=50)
+    sidecar = describe_course(settle(other, "alice", images, earlier), earlier, open_texts("en"))
+    assert changes(earlier, sidecar | {"FaceHeight": 720, "Texts": "own.toml"}) == [
+        "Timeout (--timeout-s) was 3.0 and is 2.0",
+        "FixationDuration (--fixation-s) was [0.5, 1.0] and is [0.5, 0.8]",
+        "FaceHeight (in pixels) was 540 and is 720",
+        "Texts (--texts) was en.toml and is own.toml",
+        "BlockLength (--block) was 50 and is 40",
+    ]
+    earlier[0].sidecar.pop("Timeout")  # an older recording
+    assert changes(earlier, sidecar) == changes(earlier, sidecar | {"Timeout": 9.0})
 
 
 def test_a_list_of_ones_own_replaces_the_common_one(images: ImageSet) -> None:
