@@ -11,6 +11,7 @@ import PIL
 from annotator.course import Course, face_height, visual_angle
 from annotator.texts import Texts
 from sessions import Run, content_hash
+from sessions.schema import RESPONSES
 from shell import version
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def describe_course(course: Course, earlier: Sequence[Run], texts: Texts) -> dic
         "Repeats": settings.repeats,
         "RepeatsPlanned": course.repeats,
         "KeyMap": course.responses,
+        "ResponseWords": {response: texts.get("keys", response) for response in RESPONSES},
         "PracticeTrials": len(course.practice),
         "PracticeSlowAfter": settings.slow_s,
         "BlockLength": settings.block,
@@ -37,7 +39,7 @@ def describe_course(course: Course, earlier: Sequence[Run], texts: Texts) -> dic
         "Timeout": settings.timeout_s,
         "BackgroundGrey": settings.grey,
         "Texts": texts.path.name,
-        "Consent": texts.page("consent"),
+        "Consent": None if course.done else texts.page("consent", **course.values),  # asked before the first face only
         "Instructions": texts.page("instructions"),
         "ImageSHA256": {name: content_hash(course.images.path(name)) for name in course.faces},
     }

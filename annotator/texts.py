@@ -33,9 +33,9 @@ class Texts:
         """One text with its braces filled in."""
         return str(self.content[section][name]).strip().format(**values)
 
-    def page(self, section: str) -> str:
-        """Title and text of a page, its braces as they are."""
-        return f"{self.content[section]['title'].strip()}\n\n{self.content[section]['text'].strip()}"
+    def page(self, section: str, **values: object) -> str:
+        """Title and text of a page, its braces filled in."""
+        return f"{self.get(section, 'title')}\n\n{self.get(section, 'text', **values)}"
 
     def check_letters(self, font: Path) -> None:
         """Raise UserError where the file `font` is no font, or letters of the texts would come out of it as boxes."""

@@ -23,7 +23,7 @@ from annotator.sidecar import now
 from annotator.slide import ESCAPE
 from annotator.subjects import Person
 from annotator.texts import open_texts
-from shell import UserError, flags, percent, whole_file, write_text
+from shell import UserError, flags, percent, version, whole_file, write_text
 
 FLIPS_S = 10.0
 PACE_S = 1 / 60  # where flips do not wait for the display
@@ -95,7 +95,7 @@ def measure(screen: Screen, host: Host) -> Report:
     return Report(
         time=now(),
         machine=platform.platform(),
-        versions=screen.versions,
+        versions={"SmileCVAE": version(), **screen.versions},
         screen_size=screen.size,
         vsync=screen.vsync,
         intervals_s=[after - before for before, after in pairwise(flips_s)],

@@ -18,6 +18,7 @@ from desktop import Desktop, draw_faces, finish, open_desktop, wait_for_line
 import sessions
 from annotator.texts import ENGLISH
 from sessions import participants
+from shell import version
 
 pytestmark = pytest.mark.window
 
@@ -470,7 +471,9 @@ def test_the_self_test_leaves_a_verdict_a_report_and_a_picture(desktop: Desktop,
     output = finish(program)
     assert program.returncode == 0, output
     (report,) = (folder / "sessions" / "sourcedata").glob("timing_*.json")
-    assert json.loads(report.read_text())["key_sources"] == {"x-server": 20}
+    content = json.loads(report.read_text())
+    assert content["key_sources"] == {"x-server": 20}
+    assert content["versions"]["SmileCVAE"] == version()
     assert "alices-laptop" not in report.name + report.read_text()  # a dataset that is shared has it
     assert report.with_suffix(".png").stat().st_size > 1000
     assert "Keys: timed by the X server's stamp" in output

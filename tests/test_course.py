@@ -16,7 +16,7 @@ from annotator.plan import Planned, order
 from annotator.session import check_pictures, earlier_runs, faces_seen, note_differences, sides_taken
 from annotator.settings import Settings
 from annotator.sidecar import describe_course
-from annotator.texts import open_texts
+from annotator.texts import ENGLISH, open_texts
 from data.images import ImageSet, open_set
 from shell import UserError, flags
 
@@ -155,8 +155,26 @@ def test_what_the_subject_reads_stands_beside_the_answers(images: ImageSet) -> N
     sidecar = describe_course(settle(SETTINGS, "alice", images, []), [], texts)
     assert texts.get("instructions", "title") in sidecar["Instructions"]
     assert texts.get("instructions", "text") in sidecar["Instructions"]
-    assert "Number of faces: {faces}." in sidecar["Consent"]
+    assert "Number of faces: 10. It takes about 2 minutes." in sidecar["Consent"]
+    assert "under the name alice." in sidecar["Consent"]
+    assert sidecar["ResponseWords"] == {"smiley": "smiley", "not-smiley": "not smiley"}
     assert (sidecar["PracticeTrials"], sidecar["BlockLength"], sidecar["PracticeSlowAfter"]) == (2, 50, 1.2)
+
+
+def test_the_words_of_the_answers_are_those_of_the_text_file(images: ImageSet) -> None:
+    english = ENGLISH.read_text(encoding="utf-8")
+    Path("own.toml").write_text(english.replace('smiley = "smiley"', 'smiley = "lächelt"', 1), encoding="utf-8")
+    sidecar = describe_course(settle(SETTINGS, "alice", images, []), [], open_texts("own.toml"))
+    assert sidecar["ResponseWords"] == {"smiley": "lächelt", "not-smiley": "not smiley"}
+
+
+def test_who_goes_on_is_not_asked_for_consent_again_and_the_run_says_so(images: ImageSet) -> None:
+    first = settle(SETTINGS, "alice", images, [])
+    earlier = record(first.practice, **describe_course(first, [], open_texts("en")))
+    only_practice = describe_course(settle(SETTINGS, "alice", images, earlier), earlier, open_texts("en"))
+    assert only_practice["Consent"] == earlier[0].sidecar["Consent"]
+    earlier = record(first.trials[:1], **only_practice)
+    assert describe_course(settle(SETTINGS, "alice", images, earlier), earlier, open_texts("en"))["Consent"] is None
 
 
 def test_who_comes_back_judges_no_other_pictures_under_the_same_names(images: ImageSet) -> None:
