@@ -10,6 +10,7 @@ import PIL
 
 from annotator.course import Course, face_height, visual_angle
 from annotator.texts import Texts
+from data.decoding import size_in_file
 from sessions import Run, content_hash
 from sessions.schema import RESPONSES
 from shell import version
@@ -41,8 +42,15 @@ def describe_course(course: Course, earlier: Sequence[Run], texts: Texts) -> dic
         "Texts": texts.path.name,
         "Consent": None if course.done else texts.page("consent", **course.values),  # asked before the first face only
         "Instructions": texts.page("instructions"),
+        "ImageSizes": sizes(course),
         "ImageSHA256": {name: content_hash(course.images.path(name)) for name in course.faces},
     }
+
+
+def sizes(course: Course) -> list[tuple[int, int]]:
+    """Each width and height in pixels that a picture of the course has, before it is scaled to the face's height."""
+    found = {size_in_file(course.images.path(name)) for name in course.faces}
+    return sorted(size for size in found if size is not None)
 
 
 def describe_screen(screen: "Screen", course: Course) -> dict[str, Any]:

@@ -49,6 +49,15 @@ def decode(path: Path, size: int | None = None, behind: int = 255) -> Image.Imag
     return rgb if size is None else ImageOps.fit(rgb, (size, size), Image.Resampling.LANCZOS)
 
 
+def size_in_file(path: Path) -> tuple[int, int] | None:
+    """Width and height in pixels as the file says, before EXIF turns it, without decoding it; None of no picture."""
+    try:
+        with Image.open(path) as picture:
+            return picture.size
+    except Exception:  # as in `decode`, which says why when the picture is to be shown
+        return None
+
+
 def _to_rgb(picture: Image.Image, behind: int) -> Image.Image:
     if picture.mode == "F":
         raise BadPicture("its pixels are fractions, whose range no format says; save it with whole numbers")

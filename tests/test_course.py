@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from desktop import draw_faces
+from PIL import Image
 
 import sessions
 from annotator.course import changes, face_height, settle, visual_angle
@@ -159,6 +160,13 @@ def test_what_the_subject_reads_stands_beside_the_answers(images: ImageSet) -> N
     assert "under the name alice." in sidecar["Consent"]
     assert sidecar["ResponseWords"] == {"smiley": "smiley", "not-smiley": "not smiley"}
     assert (sidecar["PracticeTrials"], sidecar["BlockLength"], sidecar["PracticeSlowAfter"]) == (2, 50, 1.2)
+
+
+def test_the_sizes_of_the_pictures_are_kept_each_once(images: ImageSet) -> None:
+    Image.new("RGB", (20, 30)).save(images.path("003.png"))
+    images.path("004.png").write_bytes(b"no picture")
+    sidecar = describe_course(settle(SETTINGS, "alice", images, []), [], open_texts("en"))
+    assert sidecar["ImageSizes"] == [(20, 30), (64, 64)]
 
 
 def test_the_words_of_the_answers_are_those_of_the_text_file(images: ImageSet) -> None:
