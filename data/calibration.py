@@ -4,6 +4,7 @@
 `model.stimuli` read it to take degrees on the perceived scale. The file is the dataclass `Calibration` as JSON.
 """
 
+import hashlib
 import json
 import math
 import os
@@ -224,3 +225,21 @@ def calibration_of(folder: str | os.PathLike[str], model: str) -> Calibration:
             "every model needs answers to its own faces; --run says which one draws."
         )
     return calibration
+
+
+def warn_of_simulation(calibration: Calibration) -> None:
+    """Say so where no person stands behind the degrees that are asked for."""
+    if calibration.simulated:
+        print("note: the calibration is by simulated subjects; it says nothing about people.")
+
+
+def record_of(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Which calibration it is that lies in `folder`, for the set.json of what is made by it."""
+    calibration = read_calibration(folder)
+    return {
+        "set": Path(folder).resolve().name,
+        "sha256": hashlib.sha256((Path(folder) / FILE).read_bytes()).hexdigest(),
+        "subjects": calibration.subjects,
+        "simulated": calibration.simulated,
+        "method": calibration.method,
+    }

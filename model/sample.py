@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import shell
-from data.calibration import calibration_of
+from data.calibration import calibration_of, warn_of_simulation
 from model.degrees import check_degrees
 from shell import UserError
 
@@ -73,8 +73,7 @@ def main(settings: Settings) -> None:
         asked = {c: calibration.to_asked(c) for c in settings.smile}
         what, out = "perceived", settings.out or out / "perceived"
         print(f"asked of the model: {', '.join(f'{asked[c]:+.2f} for {c:+.2f}' for c in settings.smile)}")
-        if calibration.simulated:
-            print("note: the calibration is by simulated subjects; it says nothing about people.")
+        warn_of_simulation(calibration)
     if any(c is not None and abs(c) > 1 for c in asked.values()):
         beyond = "extrapolates" if settings.exaggerate else "levels off there"
         print(f"note: degrees outside [-1, 1] go beyond what people's labels cover; the model {beyond}.")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import shell
-from data.calibration import ASKED, IDENTITY, MADE_BY, MODEL, calibration_of
+from data.calibration import ASKED, IDENTITY, MADE_BY, MODEL, calibration_of, record_of, warn_of_simulation
 from data.images import describe, read_about
 from data.sources import judged_by_people, new_pictures, put_labels_aside
 from model.degrees import check_degrees
@@ -75,6 +75,8 @@ def main(settings: Settings) -> None:
     model = runs.load(settings.run)
     print(f"model: {model.title}")
     asked = asked_degrees(settings, model.hash)
+    # now, because a set that takes the place of the calibrated one puts its calibration aside
+    calibration = None if settings.calibrated is None else record_of(settings.calibrated)
     judges = open_judges(model, settings.screening)
     with new_pictures(settings.out, settings.force) as images:
         numbers, faces, left_out = draw(model, judges if settings.screening else None, asked, settings)
@@ -86,7 +88,7 @@ def main(settings: Settings) -> None:
         save(images, [row["image"] for row in rows], faces)
         read = read_columns(judges, faces)  # before the pictures take their place
         put_labels_aside(settings.out)
-    write_tables(settings, model, rows, asked, read, left_out)
+    write_tables(settings, model, rows, asked, read, {"calibration": calibration, "left_out": dict(left_out)})
     write_overview(settings, faces)
     print(f"{len(numbers)} people at {len(asked)} degrees" + (f"; left out: {told(left_out)}" if left_out else ""))
     limit = f" --limit {len(rows)}" if len(rows) > ANNOTATOR_SHOWS else ""
@@ -123,6 +125,7 @@ def asked_degrees(settings: Settings, model_hash: str) -> "Floats":
     if settings.calibrated is None:
         return np.array(settings.smiles)
     calibration = calibration_of(settings.calibrated, model_hash)
+    warn_of_simulation(calibration)
     return np.array([calibration.to_asked(smile) for smile in settings.smiles])
 
 
@@ -246,9 +249,9 @@ def write_tables(
     rows: Sequence[Mapping[str, Any]],
     asked: "Floats",
     read: "Mapping[str, Floats]",
-    left_out: Mapping[str, int],
+    found: Mapping[str, Any],
 ) -> None:
-    """conditions.csv, whose columns PsychoPy takes for variables, metadata.csv and set.json."""
+    """conditions.csv, whose columns PsychoPy takes for variables, metadata.csv and set.json, which says `found` too."""
     import numpy as np
     import pandas as pd
 
@@ -261,7 +264,7 @@ def write_tables(
     if settings.calibrated is not None:
         metadata["perceived_smile"] = table["smile"]
     metadata = metadata.assign(**read, **{MODEL: model.hash, "seed": settings.seed})
-    about = {
+    about: dict[str, Any] = {
         "name": settings.out.resolve().name,
         "source": MADE_BY,
         "licence": model.licence,
@@ -272,9 +275,8 @@ def write_tables(
         "perceived": settings.calibrated is not None,
         "luminance_matched": settings.match_luminance,
         "screened": settings.screening,
-        "left_out": dict(left_out),
     }
-    describe(settings.out, metadata, about)
+    describe(settings.out, metadata, {**about, **found})
 
 
 def write_overview(settings: Settings, faces: "Faces") -> None:

@@ -1,5 +1,6 @@
 """Stimulus sets: the same bytes for the same seed, faces that a judge lets pass, sets that stay where people judged."""
 
+import hashlib
 import json
 import keyword
 from collections.abc import Callable
@@ -418,6 +419,30 @@ def test_a_calibrated_set_asks_for_what_people_see(judged: Path) -> None:
     assert table["perceived_smile"].tolist() == [-0.7, 0.1] * 3
     assert Path("data/stimuli/images/0000_-0.70.png").exists()
     assert pd.read_csv("data/stimuli/conditions.csv")["smile"].tolist() == [-0.7, 0.1] * 3
+
+
+def test_a_calibrated_set_says_by_which_calibration(judged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(replace(SMALL, smiles=(-0.7, 0.1), calibrated=judged))
+    assert "simulated subjects" not in capsys.readouterr().out
+    assert data.open_set("data/stimuli").about()["calibration"] == {
+        "set": "judged",
+        "sha256": hashlib.sha256((judged / "calibration.json").read_bytes()).hexdigest(),
+        "subjects": CALIBRATION.subjects,
+        "simulated": False,
+        "method": CALIBRATION.method,
+    }
+    write_calibration(judged, replace(read_calibration(judged), simulated=True))
+    main(replace(SMALL, smiles=(0.1,), calibrated=judged, out=judged))  # in the place of the calibrated set
+    assert data.open_set(judged).about()["calibration"]["simulated"]
+    main(replace(SMALL, out=Path("data/plain")))
+    assert data.open_set("data/plain").about()["calibration"] is None
+
+
+@pytest.mark.parametrize("name", ["sample", "stimuli"])
+def test_a_calibration_without_people_is_told_of(name: str, judged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_calibration(judged, replace(read_calibration(judged), simulated=True))
+    command(name)(judged, 0.5)
+    assert "by simulated subjects; it says nothing about people" in capsys.readouterr().out
 
 
 def test_calibrated_samples_are_those_at_the_asked_degree(judged: Path, run: Path) -> None:
