@@ -7,7 +7,6 @@ the drawn faces: an eye that is a smear or a veil over a cheek is nothing that i
 is alike is learned from the model's own samples.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -33,6 +32,9 @@ BROKEN = "no whole face"
 
 class Judges(Protocol):
     """What `model.judges` gives."""
+
+    @property
+    def name(self) -> str: ...
 
     @property
     def smile_error(self) -> float: ...
@@ -71,13 +73,27 @@ class Screening:
     usual: Usual
     asked: Floats
     """(K,) degrees."""
-    left_out: Counter[str] = field(default_factory=Counter)
-    """How many, by reason."""
+    left_out: dict[str, list[int]] = field(default_factory=dict)
+    """Their numbers, by reason."""
     passed: list[Floats] = field(default_factory=list)
     """Descriptors (K, D) of those in the set."""
 
-    def passes(self, faces: Pictures, cycle: Floats) -> bool:
-        """Whether a person, (K, S, S, 3) at the asked degrees, with their cycle distances (K,), joins the set."""
+    @property
+    def thresholds(self) -> dict[str, float | None]:
+        """Beyond which a person is left out, for set.json; None where nothing is known to compare with."""
+        found = {
+            "smile_off": FAR * self.judges.smile_error,
+            "age_change_years": None if self.judges.age_error is None else FAR * self.judges.age_error,
+            "sure_of_sex": SURE,
+            "descriptors_of_one_person": self.usual.one,
+            "descriptors_apart": self.usual.apart,
+            "descriptors_alike": self.usual.alike,
+            "cycle_distance": self.usual.whole,
+        }
+        return {name: None if value is None else round(float(value), 4) for name, value in found.items()}
+
+    def passes(self, number: int, faces: Pictures, cycle: Floats) -> bool:
+        """Whether person `number`, (K, S, S, 3) at the asked degrees, with cycle distances (K,), joins the set."""
         descriptors = self.judges.describe(faces)
         reason = BROKEN if cycle.mean() > self.usual.whole else None
         reason = reason or failure(self.judges.smile(faces), self.asked, self.judges.smile_error)
@@ -90,7 +106,7 @@ class Screening:
         if reason is None and any(distance(descriptors, other) < self.usual.alike for other in self.passed):
             reason = ALIKE
         if reason is not None:
-            self.left_out[reason] += 1
+            self.left_out.setdefault(reason, []).append(number)
             return False
         self.passed.append(descriptors)
         return True

@@ -4,12 +4,12 @@
     python -m model.stimuli --match-luminance --out data/even      # one mean luminance and contrast for all
     python -m model.stimuli --calibrated data/stimuli --smiles -0.5 0.5 --out data/graded   # degrees as people see them
 
-The set holds images/, metadata.csv (who, which degree, what a judge reads), set.json, conditions.csv for PsychoPy and
-overview.png. People's answers to it become its calibration: `python -m annotator`, then `python -m labeling.build`.
+The set holds images/, metadata.csv (who, which degree, what a judge reads), set.json (how it was made), conditions.csv
+for PsychoPy and overview.png. People's answers to it become its calibration: `python -m annotator`, then `python -m
+labeling.build`.
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +79,8 @@ def main(settings: Settings) -> None:
     calibration = None if settings.calibrated is None else record_of(settings.calibrated)
     judges = open_judges(model, settings.screening)
     with new_pictures(settings.out, settings.force) as images:
-        numbers, faces, left_out = draw(model, judges if settings.screening else None, asked, settings)
+        numbers, faces, screening = draw(model, judges if settings.screening else None, asked, settings)
+        who = person_columns(judges, faces)  # as the screening sees them, whatever is done to the light
         if settings.match_luminance:
             from model.luminance import match
 
@@ -88,7 +89,15 @@ def main(settings: Settings) -> None:
         save(images, [row["image"] for row in rows], faces)
         read = read_columns(judges, faces)  # before the pictures take their place
         put_labels_aside(settings.out)
-    write_tables(settings, model, rows, asked, read, {"calibration": calibration, "left_out": dict(left_out)})
+    left_out = {} if screening is None else screening.left_out
+    found = {
+        "judge": None if judges is None else judges.name,
+        "calibration": calibration,
+        "thresholds": None if screening is None else screening.thresholds,
+        "left_out": {reason: len(numbers) for reason, numbers in left_out.items()},
+        "left_out_identities": left_out,
+    }
+    write_tables(settings, model, rows, asked, {**read, **who}, found)
     write_overview(settings, faces)
     print(f"{len(numbers)} people at {len(asked)} degrees" + (f"; left out: {told(left_out)}" if left_out else ""))
     limit = f" --limit {len(rows)}" if len(rows) > ANNOTATOR_SHOWS else ""
@@ -145,8 +154,8 @@ def open_judges(model: "SmileModel", needed: bool) -> "Judges | None":
 
 def draw(
     model: "SmileModel", judges: "Judges | None", asked: "Floats", settings: Settings
-) -> "tuple[list[int], Faces, Counter[str]]":
-    """The first identities of the seed that pass: their numbers, their faces (I, K, S, S, 3), how many did not and why.
+) -> "tuple[list[int], Faces, Screening | None]":
+    """The first identities of the seed that pass: their numbers, their faces (I, K, S, S, 3), and who let them pass.
 
     Raises
     ------
@@ -167,11 +176,11 @@ def draw(
     for first in progress(range(0, most, TOGETHER), "drawing", unit="batch"):
         rendered, cycle = render(model, people[first : first + TOGETHER], asked)
         for i, person in enumerate(rendered, start=first):
-            if screening is None or screening.passes(person, cycle[i - first]):
+            if screening is None or screening.passes(i, person, cycle[i - first]):
                 numbers.append(i)
                 faces.append(person)
             if len(numbers) == settings.identities:
-                return numbers, np.stack(faces), Counter() if screening is None else screening.left_out
+                return numbers, np.stack(faces), screening
     assert screening is not None
     raise UserError(
         f"{model.folder}: of {most} people drawn {len(numbers)} pass the screening, {settings.identities} are wanted "
@@ -179,9 +188,10 @@ def draw(
     )
 
 
-def told(left_out: "Counter[str]") -> str:
-    """How many were left out, by reason."""
-    return ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
+def told(left_out: Mapping[str, Sequence[int]]) -> str:
+    """How many were left out, by reason, the most frequent first."""
+    by_count = sorted(left_out.items(), key=lambda item: -len(item[1]))
+    return ", ".join(f"{len(numbers)} {reason}" for reason, numbers in by_count)
 
 
 def render(model: "SmileModel", people: Any, asked: "Floats") -> "tuple[Faces, Floats]":
@@ -243,6 +253,25 @@ def read_columns(judges: "Judges | None", faces: "Faces") -> "dict[str, Floats]"
     return {name: values.round(4) for name, values in columns.items()}
 
 
+def person_columns(judges: "Judges | None", faces: "Faces") -> "dict[str, Floats]":
+    """Who the judge takes each person for, age in years and p(female), as far as it reads them.
+
+    Both are means over the person's degrees, the same in each of their rows: a smile alone makes a face read older or
+    younger, and a set need not have a degree of 0.
+    """
+    import numpy as np
+
+    if judges is None:
+        return {}
+    found = [judges.attributes(person) for person in faces]
+    columns = {}
+    for name, attribute, digits in (("read_age", "age", 1), ("read_female", "p(female)", 3)):
+        if attribute in found[0]:
+            means = np.array([attributes[attribute].mean() for attributes in found])
+            columns[name] = means.round(digits).repeat(faces.shape[1])
+    return columns
+
+
 def write_tables(
     settings: Settings,
     model: "SmileModel",
@@ -267,6 +296,7 @@ def write_tables(
     about: dict[str, Any] = {
         "name": settings.out.resolve().name,
         "source": MADE_BY,
+        "version": shell.version(),
         "licence": model.licence,
         "model": model.hash,
         "seed": settings.seed,

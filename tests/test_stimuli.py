@@ -18,6 +18,7 @@ from torch import Tensor
 
 import data
 import sessions
+import shell
 from data.calibration import read_calibration, write_calibration
 from model import judges, runs, sample, stimuli
 from model.cvae import CVAE
@@ -306,7 +307,7 @@ class Toy:
 class Eye:
     """Reads what a `Toy` paints; a smile moves the descriptor a little."""
 
-    smile_error, age_error = 0.2, None
+    name, smile_error, age_error = "eye", 0.2, None
 
     def needs_map(self) -> None:
         pass
@@ -347,6 +348,41 @@ def test_failures_outliers_and_near_duplicates_are_replaced_by_others(
     half = table["read_high"] - table["read_smile"]
     np.testing.assert_allclose(half, 1.645 * Eye.smile_error, atol=1e-4)
     np.testing.assert_allclose(table["read_smile"] - table["read_low"], half, atol=2e-4)
+
+
+def test_the_set_says_who_was_left_out_and_by_what(toy: Toy) -> None:
+    main(replace(SMALL, identities=8, screening=True))
+    images = data.open_set("data/stimuli")
+    about, people = images.about(), images.metadata()["identity"].unique().tolist()
+    numbers = about["left_out_identities"]
+    assert {reason: len(some) for reason, some in numbers.items()} == about["left_out"]
+    assert numbers[ALIKE][0] == 3 and numbers[APART] == [6] and numbers[BROKEN] == [7] and {0, 5} <= set(numbers[OFF])
+    assert sorted([*people, *(i for some in numbers.values() for i in some)]) == list(range(max(people) + 1))
+    assert about["judge"] == "eye" and about["version"] == shell.version()
+    assert about["thresholds"]["smile_off"] == pytest.approx(2 * Eye.smile_error)
+    assert about["thresholds"]["age_change_years"] is None
+
+
+def read_ages(self: Eye, pictures: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
+    """Older the further round the circle, and by up to ten years with a smile."""
+    colour = pictures[:, 0, 0].astype(float) / 255
+    return {"age": 100 * colour[:, 0] + 10 * colour[:, 2], "p(female)": colour[:, 2] / 4}
+
+
+@pytest.mark.parametrize("screening", [True, False])
+def test_the_set_says_who_people_are_taken_for(toy: Toy, monkeypatch: pytest.MonkeyPatch, screening: bool) -> None:
+    monkeypatch.setattr(Eye, "attributes", read_ages)
+    main(replace(SMALL, identities=8, screening=screening, match_luminance=True))
+    table = data.open_set("data/stimuli").metadata()
+    angle = toy.people(80, 0)[table["identity"], 0].numpy()
+    assert table.groupby("identity")[["read_age", "read_female"]].nunique().to_numpy().max() == 1
+    np.testing.assert_allclose(table["read_age"], 100 * angle + 5, atol=0.3)  # not of the faces with matched light
+    np.testing.assert_allclose(table["read_female"], 0.125, atol=0.002)
+
+
+def test_a_judge_that_reads_no_age_leaves_no_column(toy: Toy) -> None:
+    main(replace(SMALL, identities=8))
+    assert not {"read_age", "read_female"} & set(data.open_set("data/stimuli").metadata())
 
 
 def test_without_screening_the_judges_still_read(toy: Toy) -> None:
