@@ -27,7 +27,7 @@ TORN = 2.5  # the same, above the usual cycle distance
 
 OFF, FALLS, APART, ALIKE = "smile read far off", "smile not monotone", "unlike other faces", "near-duplicates"
 ANOTHER, AGES, SEX = "not one person at all degrees", "age changes", "sex changes"
-BROKEN = "no whole face"
+BROKEN, NOT_ASKED_FOR = "no whole face", "age not asked for"
 
 
 class Judges(Protocol):
@@ -73,6 +73,8 @@ class Screening:
     usual: Usual
     asked: Floats
     """(K,) degrees."""
+    ages: tuple[float, float] | None = None
+    """Youngest and oldest who are asked for, in years as the judges read them in the mean over the degrees."""
     left_out: dict[str, list[int]] = field(default_factory=dict)
     """Their numbers, by reason."""
     passed: list[Floats] = field(default_factory=list)
@@ -94,10 +96,13 @@ class Screening:
 
     def passes(self, number: int, faces: Pictures, cycle: Floats) -> bool:
         """Whether person `number`, (K, S, S, 3) at the asked degrees, with cycle distances (K,), joins the set."""
-        descriptors = self.judges.describe(faces)
-        reason = BROKEN if cycle.mean() > self.usual.whole else None
+        descriptors, attributes = self.judges.describe(faces), self.judges.attributes(faces)
+        reason = None
+        if self.ages is not None and not self.ages[0] <= attributes["age"].mean() <= self.ages[1]:  # NaN is not either
+            reason = NOT_ASKED_FOR  # first, so that the other reasons count those who are asked for
+        reason = reason or (BROKEN if cycle.mean() > self.usual.whole else None)
         reason = reason or failure(self.judges.smile(faces), self.asked, self.judges.smile_error)
-        reason = reason or change(descriptors, self.usual.one, self.judges.attributes(faces), self.judges.age_error)
+        reason = reason or change(descriptors, self.usual.one, attributes, self.judges.age_error)
         if (
             reason is None
             and neighbour_distance(person(descriptors[None]), self.usual.descriptors)[0] > self.usual.apart

@@ -2,6 +2,7 @@
 
     python -m model.stimuli --identities 40 --smiles -1 -0.5 0 0.5 1 --out data/stimuli
     python -m model.stimuli --match-luminance --out data/even      # one mean luminance and contrast for all
+    python -m model.stimuli --ages 18 60 --out data/adults         # years as a net reads them, which may be wrong
     python -m model.stimuli --calibrated data/stimuli --smiles -0.5 0.5 --out data/graded   # degrees as people see them
 
 The set holds images/, metadata.csv (who, which degree, what a judge reads), set.json (how it was made), conditions.csv
@@ -9,6 +10,7 @@ for PsychoPy and overview.png. People's answers to it become its calibration: `p
 labeling.build`.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,6 +64,8 @@ class Settings:
     screening: bool = True
     """Leave out failures, people who change more than the smile, and near-duplicates, by the run's judges, and torn
     faces, by the model's encoder."""
+    ages: tuple[float, float] | None = None
+    """Youngest and oldest person, in years as the run's judges read them; by default all ages, babies too."""
     sessions: Path = Path("sessions")
     """Where recordings lie; a set that people have judged is never replaced."""
     force: bool = False
@@ -114,6 +118,8 @@ def check(settings: Settings) -> None:
     check_degrees("--smiles", smiles)
     if not smiles or len(set(smiles)) < len(smiles):
         raise UserError(f"--smiles {' '.join(map(str, smiles))}: expected numbers, each once.")
+    if settings.ages is not None:
+        check_ages(settings.ages, settings.screening)
     about = read_about(settings.out)
     if about and about.get("source") != MADE_BY:
         raise UserError(f"{settings.out}: holds pictures of another kind ({about.get('source')}); --out names another.")
@@ -125,6 +131,14 @@ def check(settings: Settings) -> None:
         raise UserError(
             f"{settings.out}: people have judged this set ({shown_by}), so it stays as it is; --out names another."
         )
+
+
+def check_ages(ages: tuple[float, float], screening: bool) -> None:
+    low, high = ages
+    if not 0 <= low < high < math.inf:  # NaN is not either
+        raise UserError(f"--ages {low:g} {high:g}: expected two ages in years, 0 or more, the lower one first.")
+    if not screening:
+        raise UserError("--ages: it is the screening that reads ages; leave out --no-screening.")
 
 
 def asked_degrees(settings: Settings, model_hash: str) -> "Floats":
@@ -170,7 +184,7 @@ def draw(
     if judges is not None:
         most = max(most, min(MOST_DRAWN * most, PEOPLE))
     people = model.people(most, settings.seed)
-    screening = None if judges is None else open_screening(model, judges, asked)
+    screening = None if judges is None else open_screening(model, judges, asked, settings.ages)
     numbers: list[int] = []
     faces = []
     for first in progress(range(0, most, TOGETHER), "drawing", unit="batch"):
@@ -182,9 +196,10 @@ def draw(
             if len(numbers) == settings.identities:
                 return numbers, np.stack(faces), screening
     assert screening is not None
+    way_out = "wider --ages" if settings.ages is not None else "--no-screening"
     raise UserError(
         f"{model.folder}: of {most} people drawn {len(numbers)} pass the screening, {settings.identities} are wanted "
-        f"(left out: {told(screening.left_out)}); --smiles nearer to 0 or --no-screening make a set."
+        f"(left out: {told(screening.left_out)}); --smiles nearer to 0 or {way_out} make a set."
     )
 
 
@@ -209,8 +224,16 @@ def render(model: "SmileModel", people: Any, asked: "Floats") -> "tuple[Faces, F
     return np.stack(faces, 1), np.stack(cycle, 1)
 
 
-def open_screening(model: "SmileModel", judges: "Judges", asked: "Floats") -> "Screening":
-    """A screening that knows what samples of this model look like at the degrees `asked`."""
+def open_screening(
+    model: "SmileModel", judges: "Judges", asked: "Floats", ages: tuple[float, float] | None
+) -> "Screening":
+    """A screening that knows what samples of this model look like at the degrees `asked`.
+
+    Raises
+    ------
+    UserError
+        `ages` are asked for, but the judges read none.
+    """
     import numpy as np
 
     from model.pictures import to_uint8
@@ -218,10 +241,12 @@ def open_screening(model: "SmileModel", judges: "Judges", asked: "Floats") -> "S
 
     people = model.people(SAMPLES, SAMPLES_SEED)
     rendered, cycle = render(model, people, asked)
+    if ages is not None and "age" not in judges.attributes(rendered[0]):
+        raise UserError(f"{model.folder}: the judges read no ages, so --ages cannot choose; leave it out.")
     described = [judges.describe(faces) for faces in rendered.swapaxes(0, 1)]
     apart = (to_uint8(model.picture(model.latents(people, degree)).cpu()) for degree in (-0.5, 0.5))
     sterner, happier = map(judges.describe, apart)
-    return Screening(judges, learn_usual(np.stack(described, 1), sterner, happier, cycle), asked)
+    return Screening(judges, learn_usual(np.stack(described, 1), sterner, happier, cycle), asked, ages)
 
 
 def named(numbers: Sequence[int], smiles: Sequence[float]) -> Iterator[dict[str, Any]]:
@@ -305,6 +330,7 @@ def write_tables(
         "perceived": settings.calibrated is not None,
         "luminance_matched": settings.match_luminance,
         "screened": settings.screening,
+        "ages": None if settings.ages is None else list(settings.ages),
     }
     describe(settings.out, metadata, {**about, **found})
 

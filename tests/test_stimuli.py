@@ -32,6 +32,7 @@ from model.screening import (
     APART,
     BROKEN,
     FALLS,
+    NOT_ASKED_FOR,
     OFF,
     SEX,
     change,
@@ -124,6 +125,11 @@ def test_the_licence_is_that_of_the_pictures_the_model_learned_from() -> None:
         ({"smiles": ()}, "--smiles"),
         ({"smiles": (0.5, 0.5)}, "each once"),
         ({"smiles": (float("nan"),)}, "expected numbers from -100 to 100"),
+        ({"ages": (60.0, 18.0), "screening": True}, "--ages 60 18: expected two ages"),
+        ({"ages": (18.0, 18.0), "screening": True}, "--ages 18 18"),
+        ({"ages": (-1.0, 18.0), "screening": True}, "--ages -1 18"),
+        ({"ages": (18.0, float("nan")), "screening": True}, "--ages 18 nan"),
+        ({"ages": (18.0, 60.0)}, "leave out --no-screening"),
         ({"screening": True}, r"python -m model\.evaluate --run runs/tiny.* --no-screening goes without"),
         ({"run": Path("runs/none")}, r"python -m model\.train"),
     ],
@@ -378,6 +384,31 @@ def test_the_set_says_who_people_are_taken_for(toy: Toy, monkeypatch: pytest.Mon
     assert table.groupby("identity")[["read_age", "read_female"]].nunique().to_numpy().max() == 1
     np.testing.assert_allclose(table["read_age"], 100 * angle + 5, atol=0.3)  # not of the faces with matched light
     np.testing.assert_allclose(table["read_female"], 0.125, atol=0.002)
+
+
+def test_people_of_other_ages_than_are_asked_for_are_left_out(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Eye, "attributes", read_ages)
+    main(replace(SMALL, identities=4, screening=True, ages=(40.0, 60.0)))
+    images = data.open_set("data/stimuli")
+    about, table = images.about(), images.metadata()
+    assert about["ages"] == [40.0, 60.0] and table["read_age"].between(40, 60).all()
+    ages = 100 * toy.people(40, 0)[: table["identity"].max() + 1, 0].numpy() + 5
+    outside = np.flatnonzero((ages < 39.7) | (ages > 60.3)).tolist()  # but for who the colours' steps decide about
+    assert len(outside) > 3 and set(outside) <= set(about["left_out_identities"][NOT_ASKED_FOR])
+    assert about["left_out"][NOT_ASKED_FOR] == len(about["left_out_identities"][NOT_ASKED_FOR])
+
+
+def test_ages_that_too_few_have_are_one_sentence(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Eye, "attributes", read_ages)
+    with pytest.raises(UserError, match=rf"30 {NOT_ASKED_FOR}\); --smiles nearer to 0 or wider --ages make a set"):
+        main(replace(SMALL, screening=True, ages=(100.0, 110.0)))
+    assert not Path("data/stimuli").exists()
+
+
+def test_judges_that_read_no_ages_cannot_choose_by_them(toy: Toy) -> None:
+    with pytest.raises(UserError, match="read no ages"):
+        main(replace(SMALL, screening=True, ages=(18.0, 60.0)))
+    assert not Path("data/stimuli").exists()
 
 
 def test_a_judge_that_reads_no_age_leaves_no_column(toy: Toy) -> None:
