@@ -47,8 +47,10 @@ def archive() -> Path:
     return CACHE / f"face-api-{VERSION}.tgz"
 
 
-def fetch() -> Path:
+def fetch(instead: str = "") -> Path:
     """The package's archive, downloaded from the npm registry if it is not there yet.
+
+    `instead` is what the caller can do without it, for the error; not every model has an image set to train own judges.
 
     Raises
     ------
@@ -62,7 +64,8 @@ def fetch() -> Path:
             download(address, CACHE)
         except UserError as error:
             raise UserError(
-                f"{str(error).rstrip('.')}; python -m model.evaluate --judge own works without a download."
+                f"{str(error).rstrip('.')}; without a network, fetch this file elsewhere and copy it into {CACHE}"
+                f"{instead and f', or {instead}'}."
             ) from error
     if checksum(archive()) != SHA512:
         archive().unlink()

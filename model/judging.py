@@ -43,7 +43,7 @@ def make_judges(kind: Kind, images: ImageSet, config: dict[str, Any], steps: int
     about = recipe(kind, images, config, steps, seed) | {"warnings": []}
     source: Source
     if kind == "face-api":
-        source = faceapi.FaceApi(faceapi.fetch())
+        source = faceapi.FaceApi(faceapi.fetch("take --judge own, which needs no download"))
         if "utkface" in images.name.lower():
             about["warnings"].append(faceapi.KNOWS_UTKFACE)
         labelled = np.flatnonzero(np.isfinite(labels))

@@ -131,6 +131,8 @@ def check(settings: Settings) -> None:
         raise UserError(
             f"{settings.out}: people have judged this set ({shown_by}), so it stays as it is; --out names another."
         )
+    if (settings.out / "images").exists() and not settings.force:  # at once, not when all is loaded and fetched
+        raise UserError(f"{settings.out}: this image set exists; --force replaces its pictures.")
 
 
 def check_ages(ages: tuple[float, float], screening: bool) -> None:

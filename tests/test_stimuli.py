@@ -154,7 +154,7 @@ def test_a_set_is_replaced_by_force_only_and_its_labels_are_put_aside() -> None:
     main(SMALL)
     before = contents(Path("data/stimuli"))
     with pytest.raises(UserError, match="--force"):
-        main(replace(SMALL, seed=1))
+        main(replace(SMALL, seed=1, run=Path("runs/none")))  # before a model is looked for
     assert contents(Path("data/stimuli")) == before
     Path("data/stimuli/labels.csv").write_text("image,smile\n")
     write_calibration(Path("data/stimuli"), replace(CALIBRATION, simulated=True))
