@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 FILE = "calibration.json"
 ASKED, IDENTITY, MODEL = "asked_smile", "identity", "model"  # the columns of metadata.csv that a calibration reads
+PERCEIVED = "perceived_smile"  # what people see at the asked degree, where a calibration says so
 # what model.stimuli writes beside these; none of them is a property of a face that could confound its label, as
 # read_age and read_female are
-MADE = (ASKED, IDENTITY, MODEL, "seed", "perceived_smile", "read_smile", "read_low", "read_high")
+MADE = (ASKED, IDENTITY, MODEL, "seed", PERCEIVED, "read_smile", "read_low", "read_high")
 MADE_BY = "model.stimuli"  # `source` in set.json
 FLAT = 1e-9  # degrees closer than this are one
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import shell
-from data.calibration import calibration_of, warn_of_simulation
+from data.calibration import ASKED, PERCEIVED, calibration_of, warn_of_simulation
 from model.degrees import check_degrees
 from shell import UserError
 
@@ -46,7 +46,8 @@ class Settings:
     exaggerate: bool = False
     """Beyond [-1, 1] go straight on; by default the way levels off where faces end."""
     separate: bool = False
-    """Write each face as a file of its own, and manifest.csv."""
+    """Write each face as a file of its own, and manifest.csv, with the degree asked of the model (and, with
+    --calibrated, the perceived one)."""
 
 
 def main(settings: Settings) -> None:
@@ -94,7 +95,8 @@ def main(settings: Settings) -> None:
     if settings.separate:
         how = {"truncation": settings.truncation} if settings.truncation != 1 else {}
         how |= {"exaggerate": 1.0} if settings.exaggerate else {}
-        print(f"wrote {write_separately(faces, asked, out, settings.seed, model.hash, how)}")
+        calibrated = settings.calibrated is not None
+        print(f"wrote {write_separately(faces, asked, out, settings.seed, model.hash, how, calibrated)}")
     else:
         print("Next: the same with --separate writes each face as a file of its own, with a manifest.")
 
@@ -111,11 +113,13 @@ def write_separately(
     seed: int,
     model_hash: str,
     how: "Mapping[str, float]",
+    calibrated: bool,
 ) -> Path:
     """Each face as OUT/smile_0.50/0000.png, OUT/0000.png where no degree is asked for; returns the manifest.
 
-    Its column `smile` is what the model was asked for; where that is not the key of `faces`, `perceived` has the key.
-    What else was asked for, and is no default, has columns of its own, named as in `how`.
+    Its column `asked_smile` is what the model was asked for; where `calibrated`, the keys of `faces` are degrees as
+    people see them, and `perceived_smile` has them. What else was asked for, and is no default, has columns of its own,
+    named as in `how`.
     """
     from PIL import Image
 
@@ -128,8 +132,8 @@ def write_separately(
             path = pictures.save(Image.fromarray(face), folder / f"{identity:04d}.png")
             rows.append((path.relative_to(out).as_posix(), asked[smile], identity, seed, model_hash))
     table = manifest(rows).assign(**how)
-    if any(asked[smile] != smile for smile in faces):
-        table["perceived"] = [smile for smile, some in faces.items() for _ in some]
+    if calibrated:
+        table[PERCEIVED] = [smile for smile, some in faces.items() for _ in some]
     return pictures.save_manifest(table, out)
 
 
@@ -137,7 +141,7 @@ def manifest(rows: "Iterable[tuple[str, float | None, int | str, int | None, str
     """What each file of synthetic faces shows: its name, degree, identity, seed, and the hash of the model."""
     import pandas as pd
 
-    return pd.DataFrame(rows, columns=["file", "smile", "identity", "seed", "model"])
+    return pd.DataFrame(rows, columns=["file", ASKED, "identity", "seed", "model"])
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import shell
-from data.calibration import ASKED, IDENTITY, MADE_BY, MODEL, calibration_of, record_of, warn_of_simulation
+from data.calibration import ASKED, IDENTITY, MADE_BY, MODEL, PERCEIVED, calibration_of, record_of, warn_of_simulation
 from data.images import describe, read_about
 from data.sources import judged_by_people, new_pictures, put_labels_aside
 from model.degrees import check_degrees
@@ -89,7 +89,7 @@ def main(settings: Settings) -> None:
             from model.luminance import match
 
             faces = match(faces.reshape(-1, *faces.shape[2:])).reshape(faces.shape)
-        rows = list(named(numbers, settings.smiles))
+        rows = list(named(numbers, settings.smiles, asked, settings.calibrated is not None))
         save(images, [row["image"] for row in rows], faces)
         read = read_columns(judges, faces)  # before the pictures take their place
         put_labels_aside(settings.out)
@@ -101,7 +101,7 @@ def main(settings: Settings) -> None:
         "left_out": {reason: len(numbers) for reason, numbers in left_out.items()},
         "left_out_identities": left_out,
     }
-    write_tables(settings, model, rows, asked, {**read, **who}, found)
+    write_tables(settings, model, rows, {**read, **who}, found)
     write_overview(settings, faces)
     print(f"{len(numbers)} people at {len(asked)} degrees" + (f"; left out: {told(left_out)}" if left_out else ""))
     limit = f" --limit {len(rows)}" if len(rows) > ANNOTATOR_SHOWS else ""
@@ -251,13 +251,16 @@ def open_screening(
     return Screening(judges, learn_usual(np.stack(described, 1), sterner, happier, cycle), asked, ages)
 
 
-def named(numbers: Sequence[int], smiles: Sequence[float]) -> Iterator[dict[str, Any]]:
-    """Image, identity and degree of each picture, in the order of the faces."""
+def named(
+    numbers: Sequence[int], smiles: Sequence[float], asked: "Floats", calibrated: bool
+) -> Iterator[dict[str, Any]]:
+    """Image, identity, asked and, where `calibrated`, perceived degree of each picture, in the order of the faces."""
     from model.pictures import degree
 
     for number in numbers:
-        for smile in smiles:
-            yield {"image": f"{number:04d}_{degree(smile)}.png", IDENTITY: number, "smile": smile}
+        for smile, wish in zip(smiles, asked, strict=True):
+            row = {"image": f"{number:04d}_{degree(smile)}.png", IDENTITY: number, ASKED: round(float(wish), 6)}
+            yield row | ({PERCEIVED: smile} if calibrated else {})
 
 
 def save(images: Path, names: Sequence[str], faces: "Faces") -> None:
@@ -303,23 +306,18 @@ def write_tables(
     settings: Settings,
     model: "SmileModel",
     rows: Sequence[Mapping[str, Any]],
-    asked: "Floats",
     read: "Mapping[str, Floats]",
     found: Mapping[str, Any],
 ) -> None:
     """conditions.csv, whose columns PsychoPy takes for variables, metadata.csv and set.json, which says `found` too."""
-    import numpy as np
     import pandas as pd
 
     table = pd.DataFrame(rows)
     path = settings.out / "conditions.csv"
     with shell.whole_file(path) as aside:
-        conditions = table.assign(image_file="images/" + table["image"])[["image_file", IDENTITY, "smile"]]
+        conditions = table.assign(image="images/" + table["image"]).rename(columns={"image": "image_file"})
         conditions.to_csv(aside, index=False, lineterminator="\n")
-    metadata = table[["image", IDENTITY]].assign(**{ASKED: np.tile(asked, settings.identities).round(6)})
-    if settings.calibrated is not None:
-        metadata["perceived_smile"] = table["smile"]
-    metadata = metadata.assign(**read, **{MODEL: model.hash, "seed": settings.seed})
+    metadata = table.assign(**read, **{MODEL: model.hash, "seed": settings.seed})
     about: dict[str, Any] = {
         "name": settings.out.resolve().name,
         "source": MADE_BY,

@@ -102,7 +102,7 @@ def test_number_i_is_the_same_person_as_in_model_sample(run: Path) -> None:
 def test_psychopy_can_take_the_conditions() -> None:
     main(SMALL)
     table = pd.read_csv("data/stimuli/conditions.csv")
-    assert list(table.columns) == ["image_file", "identity", "smile"]
+    assert list(table.columns) == ["image_file", "identity", "asked_smile"]
     # psychopy.data.importConditions makes variables of the columns
     assert all(name.isidentifier() and not keyword.iskeyword(name) for name in table.columns)
     assert all((Path("data/stimuli") / path).is_file() for path in table["image_file"])
@@ -485,7 +485,10 @@ def test_a_calibrated_set_asks_for_what_people_see(judged: Path) -> None:
     np.testing.assert_allclose(table["asked_smile"], [-1, 0] * 3, atol=1e-3)
     assert table["perceived_smile"].tolist() == [-0.7, 0.1] * 3
     assert Path("data/stimuli/images/0000_-0.70.png").exists()
-    assert pd.read_csv("data/stimuli/conditions.csv")["smile"].tolist() == [-0.7, 0.1] * 3
+    conditions = pd.read_csv("data/stimuli/conditions.csv")
+    assert list(conditions.columns) == ["image_file", "identity", "asked_smile", "perceived_smile"]
+    assert conditions.iloc[:, 1:].equals(table[["identity", "asked_smile", "perceived_smile"]])
+    assert list(conditions["image_file"]) == list("images/" + table["image"])
 
 
 def test_a_calibrated_set_says_by_which_calibration(judged: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -519,7 +522,8 @@ def test_calibrated_samples_are_those_at_the_asked_degree(judged: Path, run: Pat
     with Image.open("out/smile_0.50/0001.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture), expected[1])
     manifest = pd.read_csv("out/manifest.csv")
-    assert manifest["perceived"].tolist() == [0.5, 0.5] and manifest["smile"].tolist() == pytest.approx([asked] * 2)
+    assert manifest["perceived_smile"].tolist() == [0.5, 0.5]
+    assert manifest["asked_smile"].tolist() == pytest.approx([asked] * 2)
     sample.main(sample.Settings(smile=(0.5,), count=2, run=run, calibrated=judged))
     assert (run / "samples/perceived/smile_0.50.png").exists()
     with pytest.raises(UserError, match="without --truncation"):

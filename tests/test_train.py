@@ -503,7 +503,7 @@ def test_sampling_writes_grids_a_strip_and_a_manifest(
     assert files == single | {"smile_-3.00.png", "smile_0.50.png", "strip.png", "manifest.csv"}
     manifest = pd.read_csv(tmp_path / "manifest.csv")
     assert set(manifest["file"]) == single
-    assert manifest[["smile", "identity", "seed"]].iloc[0].tolist() == [-3.0, 0, 0]
+    assert manifest[["asked_smile", "identity", "seed"]].iloc[0].tolist() == [-3.0, 0, 0]
     assert manifest["model"].unique().tolist() == [model.load(run).hash]
 
 
