@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     Faces = NDArray[np.uint8]  # (I, K, S, S, 3)
 
 MOST_DRAWN = 10  # times the wanted identities; a model that needs more has another problem
+MOST_DRAWN_BY_AGE = 100  # the same where ages are asked for: few may be that old
 TOGETHER = 16  # identities that are decoded and judged at a time
 SAMPLES = 128  # from which is learned what the model's faces look like
 SAMPLES_SEED = 2**31 - 1
@@ -176,7 +177,7 @@ def draw(
     Raises
     ------
     UserError
-        Of ten times as many not enough pass.
+        Of ten times as many, or a hundred times where ages are asked for, not enough pass.
     """
     import numpy as np
 
@@ -184,7 +185,7 @@ def draw(
 
     most = settings.identities
     if judges is not None:
-        most = max(most, min(MOST_DRAWN * most, PEOPLE))
+        most = max(most, min((MOST_DRAWN if settings.ages is None else MOST_DRAWN_BY_AGE) * most, PEOPLE))
     people = model.people(most, settings.seed)
     screening = None if judges is None else open_screening(model, judges, asked, settings.ages)
     numbers: list[int] = []

@@ -400,7 +400,10 @@ def test_people_of_other_ages_than_are_asked_for_are_left_out(toy: Toy, monkeypa
 
 def test_ages_that_too_few_have_are_one_sentence(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Eye, "attributes", read_ages)
-    with pytest.raises(UserError, match=rf"30 {NOT_ASKED_FOR}\); --smiles nearer to 0 or wider --ages make a set"):
+    with pytest.raises(
+        UserError,
+        match=rf"of 300 people drawn 0 .*300 {NOT_ASKED_FOR}\); --smiles nearer to 0 or wider --ages make a set",
+    ):
         main(replace(SMALL, screening=True, ages=(100.0, 110.0)))
     assert not Path("data/stimuli").exists()
 
