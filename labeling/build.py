@@ -165,17 +165,23 @@ def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFr
             tell(note.replace(str(settings.trials), source.name))
 
         trials = read_table(settings.trials, settings.rename, settings.responses, settings.skip_bad, tell_name)
+        excluded = list(settings.exclude)
+        trials = without(trials, excluded, source)
     else:
         import sessions
 
         source = settings.sessions
+        excluded = [name.removeprefix("sub-") for name in settings.exclude]
         trials = sessions.read(
             settings.sessions,
             settings.data.resolve().name,
             images=settings.data / "images",
             skip_bad=settings.skip_bad,
+            exclude=excluded,
             tell=tell,
         )
+        if trials.empty and excluded:
+            raise UserError(f"--exclude leaves nobody of {source}.")
         where = shell.flags(settings, "data")
         if trials.empty and not where:  # the annotator makes the default set itself
             raise nothing_recorded(settings)
@@ -188,19 +194,23 @@ def read_trials(settings: Settings, tell: Callable[[str], object]) -> "pd.DataFr
         where = f"{settings.data.resolve().name}/images"
         tell(f"Trials left out, because their pictures are not in {where}: {(~here).sum()}.")
         trials = trials[here].reset_index(drop=True)
-    if settings.exclude:
-        subject = trials["subject"].astype(str)
-        excluded = [name if (subject == name).any() else name.removeprefix("sub-") for name in settings.exclude]
-        for name in excluded:
-            if not (subject == name).any():
-                known = shell.listed(sorted(set(subject)))
-                raise UserError(f"--exclude {name}: no such subject in {source}, expected one of {known}.")
-        trials = trials[~subject.isin(excluded)].reset_index(drop=True)
-        if trials.empty:
-            raise UserError(f"--exclude leaves nobody of {source}.")
+    if excluded:
         tell(f"Subjects left out by --exclude: {', '.join(excluded)}.")
     if not is_vote(trials).any():
         raise UserError(f"{source}: no answered trial on a picture of {settings.data} ({len(here)} trials read).")
+    return trials
+
+
+def without(trials: "pd.DataFrame", excluded: list[str], source: Path) -> "pd.DataFrame":
+    """The trials of a table without those of the subjects `excluded`, each of whom has to be in it."""
+    subject = trials["subject"].astype(str)
+    for name in excluded:
+        if not (subject == name).any():
+            known = shell.listed(sorted(set(subject)))
+            raise UserError(f"--exclude {name}: no such subject in {source}, expected one of {known}.")
+    trials = trials[~subject.isin(excluded)].reset_index(drop=True)
+    if trials.empty and excluded:
+        raise UserError(f"--exclude leaves nobody of {source}.")
     return trials
 
 
