@@ -96,11 +96,12 @@ class Screening:
 
     def passes(self, number: int, faces: Pictures, cycle: Floats) -> bool:
         """Whether person `number`, (K, S, S, 3) at the asked degrees, with cycle distances (K,), joins the set."""
-        descriptors, attributes = self.judges.describe(faces), self.judges.attributes(faces)
-        reason = None
+        attributes = self.judges.attributes(faces)
         if self.ages is not None and not self.ages[0] <= attributes["age"].mean() <= self.ages[1]:  # NaN is not either
-            reason = NOT_ASKED_FOR  # first, so that the other reasons count those who are asked for
-        reason = reason or (BROKEN if cycle.mean() > self.usual.whole else None)
+            # first, so that the other reasons count those who are asked for; and the other judges need not look
+            return self._leave_out(number, NOT_ASKED_FOR)
+        descriptors = self.judges.describe(faces)
+        reason = BROKEN if cycle.mean() > self.usual.whole else None
         reason = reason or failure(self.judges.smile(faces), self.asked, self.judges.smile_error)
         reason = reason or change(descriptors, self.usual.one, attributes, self.judges.age_error)
         if (
@@ -111,10 +112,13 @@ class Screening:
         if reason is None and any(distance(descriptors, other) < self.usual.alike for other in self.passed):
             reason = ALIKE
         if reason is not None:
-            self.left_out.setdefault(reason, []).append(number)
-            return False
+            return self._leave_out(number, reason)
         self.passed.append(descriptors)
         return True
+
+    def _leave_out(self, number: int, reason: str) -> bool:
+        self.left_out.setdefault(reason, []).append(number)
+        return False
 
 
 def failure(read: Floats, asked: Floats, error: float) -> str | None:
