@@ -87,7 +87,7 @@ def main(settings: Settings) -> None:
     labels = assessment.labels
     for column, r in rank_correlations_with_truth(labels, images.metadata()).items():
         notes.append(f"The rank correlation of the labels with {column}, which they never saw, is {r:.2f}.")
-    calibration, said = calibrated(images, assessment, settings.method, simulated)
+    calibration, said = calibrated(images, assessment, settings.method, simulated, notes.append)
     print_summary(trials, assessment, subjects)
     print(*notes, *said, sep="\n")
 
@@ -124,12 +124,15 @@ def asked(settings: Settings) -> dict[str, object]:
 
 
 def calibrated(
-    images: "ImageSet", assessment: "Assessment", method: str, simulated: bool
+    images: "ImageSet", assessment: "Assessment", method: str, simulated: bool, tell: Callable[[str], object]
 ) -> tuple[Path | None, list[str]]:
-    """Write calibration.json of a stimulus set, and say what was found; nothing where the set is none."""
+    """Write calibration.json of a stimulus set, and say what was found; nothing where the set is none.
+
+    `tell` is called with a sentence on faces that were made to be seen at a degree.
+    """
     from data.calibration import ASKED, FILE, Calibration, write_calibration
     from labeling.calibration import calibrate
-    from labeling.calibration_section import findings
+    from labeling.calibration_section import aims, findings
 
     (images.folder / FILE).unlink(missing_ok=True)  # it must never be of other answers than the labels
     metadata = images.metadata()
@@ -138,6 +141,8 @@ def calibrated(
     found = calibrate(assessment, metadata, method, simulated)
     if not isinstance(found, Calibration):
         return None, [found]
+    for sentence in aims(found, metadata):
+        tell(sentence)
     return write_calibration(images.folder, found), findings(found)
 
 

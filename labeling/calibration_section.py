@@ -1,13 +1,17 @@
 """The report's section on what people see when the model is asked for a degree: asked against perceived."""
 
 from html import escape
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data.calibration import Calibration
+from data.calibration import ASKED, PERCEIVED, Calibration
 from labeling import charts
 from labeling.psychometric import FEWEST_DEGREES
 from shell import percent, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STEPS = 120  # of a drawn curve
 
@@ -66,6 +70,22 @@ def findings(calibration: Calibration) -> list[str]:
     if calibration.grows_to == highest and calibration.grows_from == lowest:
         said.append("The answers grow over the whole asked range.")
     return said
+
+
+def aims(calibration: Calibration, metadata: "pd.DataFrame") -> list[str]:
+    """Whether faces that were made to be seen at a degree (`perceived_smile`) are: a sentence; none where none were."""
+    if PERCEIVED not in metadata:
+        return []
+    wanted = dict(zip(metadata[ASKED], metadata[PERCEIVED], strict=True))
+    ends = zip(
+        calibration.asked, calibration.perceived, calibration.perceived_low, calibration.perceived_high, strict=True
+    )
+    said = [
+        "{} as {} ({} to {})".format(*map(charts.number, (wanted[asked], seen, low, high)))
+        for asked, seen, low, high in ends
+        if asked in wanted
+    ]
+    return [f"Faces that were made to be seen as a degree are seen (90 % interval): {'; '.join(said)}."] if said else []
 
 
 def _words(calibration: Calibration) -> str:

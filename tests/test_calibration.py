@@ -18,7 +18,7 @@ import labeling
 from data.calibration import Calibration, calibration_of, read_calibration, write_calibration
 from labeling import build, psychometric, report
 from labeling.calibration import calibrate, growth
-from labeling.calibration_section import findings
+from labeling.calibration_section import aims, findings
 from labeling.confounds import confounds
 from sessions import simulate
 from sessions.observers import draw_observer, respond
@@ -265,6 +265,15 @@ def test_two_degrees_do_not_tell_lapses() -> None:
     of_degrees = {name: value[1:4:2] for name, value in vars(CALIBRATION).items() if np.shape(value) == (5,)}
     two = replace(CALIBRATION, **of_degrees)
     assert any("cannot be told" in sentence for sentence in findings(two))
+
+
+def test_faces_made_to_be_seen_at_a_degree_are_told_as_what_they_are_seen() -> None:
+    table = pd.DataFrame({"asked_smile": [-1.0, 1.0], "perceived_smile": [-0.5, 0.5]})
+    assert aims(CALIBRATION, table) == [
+        "Faces that were made to be seen as a degree are seen (90 % interval): -0.50 as -0.70 (-0.80 to -0.60); "
+        "+0.50 as +0.80 (+0.70 to +0.90)."
+    ]
+    assert aims(CALIBRATION, table[["asked_smile"]]) == []
 
 
 def test_answers_that_say_nothing_leave_the_pse_open_whatever_the_scale() -> None:
