@@ -27,8 +27,7 @@ def new_pictures(folder: Path, force: bool) -> Iterator[Path]:
     images, made, old = folder / "images", folder / ".images.new", folder / ".images.old"
     if old.exists() and not images.exists():  # killed in the middle of the swap
         old.rename(images)
-    if images.exists() and not force:
-        raise UserError(f"{folder}: this image set exists; --force replaces its pictures.")
+    refuse_old_pictures(folder, force)
     for leftover in (made, old):
         shutil.rmtree(leftover, ignore_errors=True)
     made.mkdir(parents=True)
@@ -48,6 +47,12 @@ def new_pictures(folder: Path, force: bool) -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
         if not any(folder.iterdir()):
             folder.rmdir()
+
+
+def refuse_old_pictures(folder: Path, force: bool) -> None:
+    """Raise UserError where `folder` holds pictures already and `force` is off."""
+    if (folder / "images").exists() and not force:
+        raise UserError(f"{folder}: this image set exists; --force replaces its pictures.")
 
 
 def set_folder(name: str) -> Path:

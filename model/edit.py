@@ -61,7 +61,7 @@ class Row(NamedTuple):
     """Counted from 1 at the left."""
     smile_before: float
     """What the model read in it."""
-    smile_asked: float
+    asked_smile: float
     model: str
     """Hash of the model."""
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import shell
 from data.calibration import ASKED, IDENTITY, MADE_BY, MODEL, PERCEIVED, calibration_of, record_of, warn_of_simulation
 from data.images import describe, read_about
-from data.sources import judged_by_people, new_pictures, put_labels_aside
+from data.sources import judged_by_people, new_pictures, put_labels_aside, refuse_old_pictures
 from model.degrees import check_degrees
 from shell import UserError, progress
 
@@ -132,8 +132,7 @@ def check(settings: Settings) -> None:
         raise UserError(
             f"{settings.out}: people have judged this set ({shown_by}), so it stays as it is; --out names another."
         )
-    if (settings.out / "images").exists() and not settings.force:  # at once, not when all is loaded and fetched
-        raise UserError(f"{settings.out}: this image set exists; --force replaces its pictures.")
+    refuse_old_pictures(settings.out, settings.force)  # at once, not when all is loaded and fetched
 
 
 def check_ages(ages: tuple[float, float], screening: bool) -> None:

@@ -138,7 +138,7 @@ def test_each_degree_is_a_picture_a_row_and_a_column_of_the_strip(
     names = [f"face_smile_{wish}.png" for wish in ("-1", "+0.5", "+1")]
     assert {p.name for p in out.iterdir()} == {*names, "face_strip.png", "manifest.csv"}
     manifest = pd.read_csv(out / "manifest.csv")
-    assert manifest["file"].tolist() == names and manifest["smile_asked"].tolist() == [-1, 0.5, 1]
+    assert manifest["file"].tolist() == names and manifest["asked_smile"].tolist() == [-1, 0.5, 1]
     assert manifest["model"].unique().tolist() == [model.load(drawn_run).hash]
     assert manifest["source"].unique().tolist() == [str(face)] and manifest["smile_before"].nunique() == 1
     assert np.abs(pixels(out / names[0]) - pixels(out / names[2])).max() > 0
