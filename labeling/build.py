@@ -9,7 +9,6 @@ labels.csv is what the model trains on; labels.json says how it was made; labels
 tells what people see at each asked degree.
 """
 
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -59,7 +58,7 @@ def main(settings: Settings) -> None:
     from labeling.reliability import split_half
     from labeling.report import Recorded, write_report
     from labeling.sidecar import write_sidecar
-    from labeling.subjects import describe, fix_swapped, krippendorff_alpha, silent
+    from labeling.subjects import OPPOSITE, describe, fix_swapped, krippendorff_alpha, silent
     from labeling.votes import from_trials
 
     notes: list[str] = []
@@ -74,7 +73,7 @@ def main(settings: Settings) -> None:
     if settings.fix_swapped:
         trials, turned = fix_swapped(trials)
         nobody = "nobody has swapped the keys" if len(subjects) > 2 else "none; it takes three subjects to tell who did"
-        if len(subjects) > 2 and subjects["flags"].str.contains("opposite").any():
+        if len(subjects) > 2 and subjects["flags"].str.contains(OPPOSITE).any():
             nobody = "none; too many are against the others to tell who has swapped the keys"
         notes.append(f"Votes turned round: {', '.join(turned) or nobody}.")
     assessment = assess(trials, settings.method)
@@ -221,14 +220,15 @@ def without(trials: "pd.DataFrame", excluded: list[str], source: Path) -> "pd.Da
 
 def nothing_recorded(settings: Settings) -> UserError:
     """That there is no recording of the set, and what else is recorded: sets are renamed."""
+    from sessions.files import read_run, run_paths
+
     others = set()
-    for path in settings.sessions.glob("sub-*/beh/*_beh.json"):
-        with suppress(OSError, ValueError):
-            content = json.loads(path.read_text(encoding="utf-8-sig"))
-            others |= {content["ImageSet"]} if isinstance(content, dict) and "ImageSet" in content else set()
+    for path in run_paths(settings.sessions):
+        with suppress(UserError):
+            others.add(read_run(path).sidecar["ImageSet"])
     where = f"python -m annotator --subject me{shell.flags(settings, 'data', 'sessions')} records some"
     if others:
-        where = f"recorded are {shell.listed(sorted(map(str, others)))}; a set that was renamed needs its old name"
+        where = f"recorded are {shell.listed(sorted(others))}; a set that was renamed needs its old name"
     return UserError(f"{settings.sessions}: nothing is recorded on {settings.data}; {where}.")
 
 

@@ -27,7 +27,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.optimize import isotonic_regression
-from scipy.special import betaincinv, ndtri
+from scipy.special import ndtri
+from scipy.stats import binomtest
 
 from data.calibration import ASKED, IDENTITY, MODEL, Calibration
 from labeling import psychometric
@@ -219,12 +220,9 @@ def _ends(draws: Floats) -> tuple[Floats, Floats]:
     return low, high
 
 
-def _of_independent(smiley: Floats, votes: Floats) -> tuple[Floats, Floats]:
-    """Exact intervals (K,) of shares, if votes were independent (Clopper and Pearson 1934)."""
-    tail = (1 - LEVEL) / 2
-    low = np.where(smiley > 0, betaincinv(np.maximum(smiley, 1), votes - smiley + 1, tail), 0)
-    high = np.where(smiley < votes, betaincinv(smiley + 1, np.maximum(votes - smiley, 1), 1 - tail), 1)
-    return low, high
+def _of_independent(smiley: Floats, votes: Floats) -> Floats:
+    """Exact intervals (2, K) of shares, if votes were independent (Clopper and Pearson 1934)."""
+    return np.array([binomtest(int(k), int(n)).proportion_ci(LEVEL) for k, n in zip(smiley, votes, strict=True)]).T
 
 
 def _with_interval(value: float, draws: list[float]) -> tuple[float, float, float]:

@@ -78,7 +78,7 @@ def _information(
         # per vote: the products with the other votes of the pair, against what they would be if all were alike
         expected = np.sum(residual**2 * repeats)
         rho = float(np.clip(np.sum(residual * (of_pair - residual)) / expected, 0, 1)) if expected > 0 else 0.0
-        if (votes.per_image(1 / (repeats + 1)) < 1.5).all():  # one's residuals from oneself tell nothing of others
+        if (votes.per_image(votes.first) <= 1).all():  # one's residuals from oneself tell nothing of others
             rho = 1.0
         discount = 1 + repeats * rho
         residual_square = np.sum(residual * of_pair)

@@ -101,10 +101,8 @@ def main(settings: Settings) -> None:
 
 def people(votes: "Votes", n_subjects: int) -> str:
     """How many people that takes where each judges a part of the faces, as the pilot's subjects do; "" if all do."""
-    import numpy as np
-
     n_images = len(votes.images)
-    each = float(np.sum(1 / votes.per_pair(np.ones_like(votes.vote)))) / len(votes.subjects)
+    each = votes.first.sum() / len(votes.subjects)
     if each > 0.95 * n_images:
         return ""
     whole = math.ceil(n_subjects * n_images / each)
@@ -122,8 +120,7 @@ def check_pilot(votes: "Votes") -> int:
 
     if len(votes.subjects) < 2:
         raise UserError("a plan needs a pilot of at least two subjects, whose votes show how far subjects differ.")
-    n_subjects = votes.per_image(1 / votes.per_pair(np.ones_like(votes.vote)))
-    shared = int(np.sum(n_subjects > 1.5))
+    shared = int((votes.per_image(votes.first) > 1).sum())
     if shared < LEAST_SHARED:
         raise UserError(
             f"a plan needs a pilot whose subjects judge at least {LEAST_SHARED} of the same faces: {shared}."

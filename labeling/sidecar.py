@@ -3,7 +3,6 @@
 Keys are named as in the sidecars of the recordings (BIDS). What is none is null.
 """
 
-import hashlib
 import json
 import math
 from datetime import date
@@ -12,6 +11,7 @@ from typing import Any
 
 import shell
 from labeling.report import Recorded
+from sessions import content_hash
 
 FILE = "labels.json"
 COLUMNS = {
@@ -39,7 +39,7 @@ def write_sidecar(labels: Path, recorded: Recorded, asked: dict[str, Any]) -> Pa
         "Description": "How labels.csv was made: a degree of smile for each picture.",
         "GeneratedBy": {"Name": "SmileCVAE", "Version": shell.version()},
         "Date": str(date.today()),
-        "LabelsSHA256": sha256(labels),
+        "LabelsSHA256": content_hash(labels),
         "Settings": asked,
         "Notes": list(recorded.notes),
         "Reliability": reliability,
@@ -62,11 +62,7 @@ def describes(labels: Path) -> bool:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(content, dict) and content.get("LabelsSHA256") == sha256(labels)
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return isinstance(content, dict) and content.get("LabelsSHA256") == content_hash(labels)
 
 
 def _plain(value: Any) -> Any:

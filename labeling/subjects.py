@@ -14,6 +14,7 @@ SWAPPED_Z = -4.0  # agreement so far below chance does not happen to a careless 
 DOUBTFUL_Z = -2.0  # so far below it may be one who has swapped the keys, too
 GUESSING_Z = 2.0  # agreement that cannot be told from chance
 ATTENTIVE = 0.4  # usual correlation of attentive subjects with what most others say
+OPPOSITE = "says the opposite of"  # a flag's first words
 ENOUGH_VOTES = 20  # fewer say nothing about a subject
 MILLISECONDS_FROM_S = 30.0  # nobody takes half a minute for a first impression
 
@@ -153,7 +154,7 @@ def _flags(row: Any, swapped: bool, compared: int, n_subjects: int) -> str:
     if swapped:
         flags.append("keys swapped")
     elif compared >= ENOUGH_VOTES and row.agreement_z < SWAPPED_Z:
-        flags.append("says the opposite of " + ("most others" if n_subjects > 2 else "the other subject"))
+        flags.append(f"{OPPOSITE} " + ("most others" if n_subjects > 2 else "the other subject"))
     elif row.votes >= ENOUGH_VOTES and not 0.05 < row.smiley < 0.95:
         flags.append(f"nearly always {'smiley' if row.smiley > 0.5 else 'not smiley'}")
     elif compared >= ENOUGH_VOTES and row.agreement_z < min(GUESSING_Z, ATTENTIVE * compared**0.5 - GUESSING_Z):
