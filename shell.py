@@ -10,6 +10,8 @@ A command is a function of one frozen dataclass. Its fields are default, type, h
 
     if __name__ == "__main__":
         shell.run(main, Settings)
+
+Flags can stand in a file, too, which is named by @FILE among the flags.
 """
 
 import os
@@ -49,7 +51,7 @@ def run(main: Callable[[Any], object], settings_type: Any) -> None:
     try:
         import tyro
 
-        settings = tyro.cli(settings_type, prog=command)
+        settings = tyro.cli(settings_type, prog=command, args=arguments(sys.argv[1:]))
         main(settings)
         sys.stdout.flush()
     except UserError as error:
@@ -66,6 +68,34 @@ def run(main: Callable[[Any], object], settings_type: Any) -> None:
         if error.filename is None and error.strerror is None:
             raise
         fail(f"{error.filename or 'A file'}: {error.strerror}.")
+
+
+def arguments(words: Sequence[str]) -> list[str]:
+    """`words`, each @FILE among them replaced by the flags in it. Of a flag that comes twice, the last one counts.
+
+    In the file, flags stand as in the command line, on any number of lines; a line that begins with # is a comment, and
+    what has a blank in it stands in quotes. A backslash is a backslash.
+    """
+    found = []
+    for word in words:
+        if len(word) < 2 or not word.startswith("@"):
+            found.append(word)
+            continue
+        path = Path(word[1:])
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError:
+            raise UserError(f"{path}: expected flags in UTF-8.") from None
+        for row, line in enumerate(lines, start=1):
+            if line.lstrip().startswith("#"):
+                continue
+            lexer = shlex.shlex(line, posix=True)
+            lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
+            try:
+                found += list(lexer)
+            except ValueError:
+                raise UserError(f"{path}, row {row}: a quote that is not closed.") from None
+    return found
 
 
 def flags(settings: Any, *names: str) -> str:

@@ -11,7 +11,10 @@ from shell import UserError
 
 @dataclass(frozen=True)
 class Settings:
-    """Show faces to one subject, who presses smiley or not smiley, and record every answer."""
+    """Show faces to one subject, who presses smiley or not smiley, and record every answer.
+
+    The flags of a study can stand in a file: python -m annotator --subject alice @study.txt
+    """
 
     subject: str | None = None
     """Who looks: letters and digits, such as alice or p07. The same subject goes on where the last run stopped."""

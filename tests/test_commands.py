@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import tyro
 
 import shell
+from annotator.settings import Settings
 from model.degrees import check_degrees
 
 ROOT = Path(__file__).parent.parent
@@ -57,6 +59,26 @@ def test_out_of_order_a_command_names_the_missing_step(tmp_path: Path, command: 
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     assert missing_step in done.stderr
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_flags_may_stand_in_a_file_and_of_one_that_comes_twice_the_last_counts(tmp_path: Path) -> None:
+    study = tmp_path / "study.txt"
+    study.write_text("# all see\n--data 'my faces'  --keys left right\n\n--images lists\\all.txt --limit 5\n")
+    words = shell.arguments(["--subject", "a01", f"@{study}", "--limit", "7"])
+    assert words[:5] == ["--subject", "a01", "--data", "my faces", "--keys"]
+    assert words[5:] == ["left", "right", "--images", r"lists\all.txt", "--limit", "5", "--limit", "7"]
+    settings = tyro.cli(Settings, args=words)
+    assert (settings.data, settings.keys, settings.limit) == (Path("my faces"), ("left", "right"), 7)
+
+
+def test_a_file_of_flags_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    missing, open_quote, other = tmp_path / "none.txt", tmp_path / "quote.txt", tmp_path / "latin.txt"
+    open_quote.write_text("--limit 5\n--data 'my faces\n")
+    other.write_bytes("--data Bögen".encode("latin-1"))
+    for file, told in ((missing, "No such file"), (open_quote, "row 2: a quote"), (other, "expected flags in UTF-8")):
+        done = run(tmp_path, "annotator", "--subject", "a01", f"@{file}")
+        assert done.returncode == 2 and done.stderr.count("\n") == 1
+        assert str(file) in done.stderr and told in done.stderr
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
