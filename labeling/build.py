@@ -55,6 +55,7 @@ def main(settings: Settings) -> None:
     import data
     from labeling.confounds import rank_correlations_with_truth
     from labeling.labels import assess
+    from labeling.procedure import procedure
     from labeling.reliability import split_half
     from labeling.report import Recorded, write_report
     from labeling.sidecar import write_sidecar
@@ -94,7 +95,9 @@ def main(settings: Settings) -> None:
     with shell.whole_file(path) as aside:
         labels.to_csv(aside, index=False, lineterminator="\n")
     reliability = split_half(trials, settings.method)
-    recorded = Recorded(trials, subjects, settings.method, notes, reliability, krippendorff_alpha(from_trials(trials)))
+    alpha = krippendorff_alpha(from_trials(trials))
+    how = procedure(settings.sessions, trials) if settings.trials is None else {}
+    recorded = Recorded(trials, subjects, settings.method, notes, reliability, alpha, how)
     about = write_sidecar(path, recorded, asked(settings))
     report = write_report(images, labels, recorded)
     print(

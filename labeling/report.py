@@ -7,8 +7,8 @@
 
 import base64
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from html import escape
 from pathlib import Path
@@ -46,6 +46,8 @@ class Recorded:
     """What was left out and decided, one sentence each."""
     reliability: "Reliability | None"
     alpha: float
+    procedure: Mapping[str, str] = field(default_factory=dict)
+    """`labeling.procedure.procedure`; nothing of a table made elsewhere."""
 
 
 def main(settings: Settings) -> None:
@@ -76,7 +78,7 @@ def write_report(images: "ImageSet", labels: "pd.DataFrame", recorded: Recorded 
 
     sections = [_overview(labels, recorded), _distribution(labels), _faces(images, labels)]
     if recorded is not None:
-        sections += [_reliability(recorded), _subjects(recorded)]
+        sections += [_reliability(recorded), _subjects(recorded), _procedure(recorded)]
     if (images.folder / calibration.FILE).exists():
         sections.insert(1, calibration_section(calibration.read_calibration(images.folder)))
     sections.append(_confounds(labels, images.metadata_in_words()))
@@ -229,6 +231,14 @@ def _subjects(recorded: Recorded) -> str:
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
     return _section("Subjects", text)
+
+
+def _procedure(recorded: Recorded) -> str:
+    if not recorded.procedure:
+        return ""
+    rows = "".join(f"<tr><th>{name}<td>{escape(words)}</tr>" for name, words in recorded.procedure.items())
+    text = "<p>What a methods section asks for, from the files of the recordings.</p>"
+    return _section("Recordings", f'{text}<div class="wide"><table class="facts"><tbody>{rows}</tbody></table></div>')
 
 
 def _confounds(labels: "pd.DataFrame", metadata: "pd.DataFrame") -> str:

@@ -44,6 +44,7 @@ def write_sidecar(labels: Path, recorded: Recorded, asked: dict[str, Any]) -> Pa
         "Notes": list(recorded.notes),
         "Reliability": reliability,
         "KrippendorffAlpha": _plain(recorded.alpha),
+        "Procedure": dict(recorded.procedure) or None,
         "Columns": COLUMNS,
         "Subjects": {
             str(name): {column: _plain(value) for column, value in row.items()}

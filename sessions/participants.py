@@ -17,12 +17,17 @@ COLUMNS: dict[str, dict[str, Any]] = {
 
 def read(folder: str | os.PathLike[str], subject: str) -> dict[str, str]:
     """The row of `subject` without what is n/a; empty where there is none."""
-    header, rows = _table(Path(folder) / "participants.tsv")
-    for row in rows:
-        cells = dict(zip(header, row, strict=False))
-        if cells.get("participant_id") == f"sub-{subject}":
-            return {column: value for column, value in cells.items() if value != schema.MISSING}
-    return {}
+    return rows(folder).get(subject, {})
+
+
+def rows(folder: str | os.PathLike[str]) -> dict[str, dict[str, str]]:
+    """The row of each subject without what is n/a."""
+    header, table = _table(Path(folder) / "participants.tsv")
+    found: dict[str, dict[str, str]] = {}
+    for row in table:
+        cells = {column: value for column, value in zip(header, row, strict=False) if value != schema.MISSING}
+        found.setdefault(cells.get("participant_id", "").removeprefix("sub-"), cells)
+    return found
 
 
 def add(folder: Path, subjects: Iterable[str]) -> None:
