@@ -16,6 +16,7 @@ Flags can stand in a file, too, which is named by @FILE among the flags.
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -149,10 +150,15 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     So a file appears whole or not at all, whenever the process is killed.
     """
     path = Path(path)
+    if path.is_symlink():
+        path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     # the real suffix stays last, because writers such as Pillow choose the format by it
     aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
+        if path.exists():  # who may read it stays as it is
+            aside.touch()
+            shutil.copymode(path, aside)
         yield aside
         with aside.open("rb+") as file:
             os.fsync(file.fileno())

@@ -12,6 +12,7 @@ from typing import Self
 from shell import UserError
 
 MAX_BYTES = 100_000_000  # of one file; a picture is smaller, what a hostile archive unpacks to is not
+MAX_HEADER = 1_000_000  # bytes of a name, or of what else a tar tells of a file; tarfile holds them in memory
 
 
 def is_address(source: str) -> bool:
@@ -32,7 +33,7 @@ def members(source: Path) -> Iterator[tuple[str, bytes]]:
         raise UserError(f"{source}: no such file or folder.")
     elif zipfile.is_zipfile(source):
         found = _zip_members(source)
-    elif tarfile.is_tarfile(source):
+    elif _is_tar(source):
         found = _tar_members(source)
     else:
         raise UserError(f"{source}: neither a folder nor a .tar, .tar.gz or .zip that can be read.")
@@ -71,7 +72,10 @@ def _zip_members(source: Path) -> Iterator[tuple[str, bytes]]:
         for info in archive.infolist():
             if not info.is_dir():
                 _check_size(source, info.filename, info.file_size)
-                yield info.filename, archive.read(info)
+                if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others unpack without bounds
+                    raise UserError(f"{source}: the member {info.filename!r} is neither stored nor deflated; refused.")
+                with archive.open(info) as file:  # of which archive.read unpacks up to 2 GB, whatever the size told
+                    yield info.filename, file.read(info.file_size)
 
 
 def _tar_members(source: Path) -> Iterator[tuple[str, bytes]]:
@@ -83,17 +87,28 @@ def _tar_members(source: Path) -> Iterator[tuple[str, bytes]]:
                 yield info.name, file.read()
 
 
+def _is_tar(source: Path) -> bool:
+    try:
+        with tarfile.open(source, tarinfo=_Header):
+            return True
+    except tarfile.TarError:
+        return False
+
+
 class _Header(tarfile.TarInfo):
     """A member's header; one that is damaged is an error, where tarfile takes it for the end and says nothing."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         try:
-            return super().frombuf(buf, encoding, errors)
+            header = super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
             if not any(buf):  # the end
                 raise
             raise tarfile.ReadError(f"damaged header: {error}") from error
+        if header.type not in tarfile.REGULAR_TYPES and header.size > MAX_HEADER:
+            raise tarfile.ReadError(f"a header of {header.size:,} bytes")
+        return header
 
 
 def _check_size(source: Path, name: str, size: int) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # those of SUFFIXES; else Pillow hands PostScript to Ghostscript
 MAX_PIXELS = 50_000_000  # an honest camera picture is smaller; a decompression bomb is not
 
 
@@ -32,7 +33,7 @@ def decode(path: Path, size: int | None = None, behind: int = 255) -> Image.Imag
     try:
         if path.stat().st_size == 0:
             raise BadPicture("the file is empty")
-        with Image.open(path) as picture:
+        with Image.open(path, formats=FORMATS) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise BadPicture(f"{picture.width} x {picture.height} pixels are more than {MAX_PIXELS:,}")
             if size is not None:
@@ -46,13 +47,15 @@ def decode(path: Path, size: int | None = None, behind: int = 255) -> Image.Imag
     except Exception as error:  # Pillow's decoders raise nearly every built-in type on hostile bytes
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadPicture("not a readable picture" if "cannot identify" in reason else reason) from error
-    return rgb if size is None else ImageOps.fit(rgb, (size, size), Image.Resampling.LANCZOS)
+    made = rgb if size is None else ImageOps.fit(rgb, (size, size), Image.Resampling.LANCZOS)
+    made.info.clear()  # Pillow writes a JPEG's comment into every JPEG made of it
+    return made
 
 
 def size_in_file(path: Path) -> tuple[int, int] | None:
     """Width and height in pixels as the file says, before EXIF turns it, without decoding it; None of no picture."""
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=FORMATS) as picture:
             return picture.size
     except Exception:  # as in `decode`, which says why when the picture is to be shown
         return None

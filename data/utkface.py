@@ -5,6 +5,7 @@ A file name says age, gender and race, the latter two as codes that `LEVELS` exp
 """
 
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"(?P<age>\d{1,3})_(?P<gender>[01])_(?P<race>[0-4])_\d{17}\.jpg(\.chip\.jpg)?")
 OLDEST = 122  # nobody has become older
+DOWNLOADED = ".download"  # of our own: no file of the user is taken for what came, or removed
 DECODED = 64  # pixels: enough to see whether a picture is whole, and quick
 LEVELS = {  # as the publishers name them
     "gender": {"0": "male", "1": "female"},
@@ -44,26 +46,26 @@ def prepare_utkface(settings: "Utkface") -> Path:
         The source is no such archive or folder, holds no picture of that name form, or has a member that would land
         outside of the folder; or the label table is wrong.
     """
-    folder = settings.data
+    folder, far = settings.data, is_address(settings.source)
     labels = None if settings.labels is None else read_labels(settings.labels)  # a wrong table before a long copy
     rows: list[dict[str, str | int]] = []
     left_out: dict[str, str] = {}
     with new_pictures(folder, settings.force) as images:
-        source = download(settings.source, folder) if is_address(settings.source) else Path(settings.source)
+        source = download(settings.source, folder / DOWNLOADED) if far else Path(settings.source)
         try:
             for name, content in progress(members(source), "copying", total(source), "file"):
                 reason = _copy(Path(name).name, content, images, rows)
                 if reason:
-                    left_out[name] = reason
+                    left_out[name if name.isprintable() else ascii(name)] = reason
             if not rows:
                 name_left_out(left_out)
                 raise UserError(f"{source}: no readable picture named like 20_1_0_20170116174525125.jpg.chip.jpg.")
         except UserError:
-            if is_address(settings.source):  # damaged, or another archive: not to be taken again
-                source.unlink()
+            if far:  # damaged, or another archive: not to be taken again
+                shutil.rmtree(folder / DOWNLOADED)
             raise
-    if is_address(settings.source):
-        source.unlink()
+    if far:
+        shutil.rmtree(folder / DOWNLOADED)
     name_left_out(left_out)
     print(f"{len(rows):,} pictures, {len(left_out):,} left out")
     metadata = pd.DataFrame(rows).sort_values("image")

@@ -14,7 +14,7 @@ from shell import UserError, counted, percent
 if TYPE_CHECKING:
     import pandas as pd
 
-FEWEST = 5  # of fewer people, mean and range tell how old each is
+FEWEST = 5  # of fewer people, figures tell of each
 
 Sidecar = Mapping[str, Any]
 
@@ -46,7 +46,7 @@ def _when(runs: Sequence[Run]) -> str:
 
 
 def _people(rows: Mapping[str, Mapping[str, str]], subjects: set[str]) -> dict[str, str]:
-    """Of `subjects`, what they told about themselves."""
+    """Of `subjects`, what they told about themselves, where enough of them did."""
     told = [rows[subject] for subject in sorted(subjects & rows.keys())]
     ages = []
     for row in told:
@@ -60,7 +60,7 @@ def _people(rows: Mapping[str, Mapping[str, str]], subjects: set[str]) -> dict[s
     for column in ("sex", "handedness"):
         words = participants.COLUMNS[column]["Levels"]
         counts = Counter(words.get(row[column], row[column]) for row in told if column in row)
-        if counts:
+        if counts.total() >= FEWEST:
             silent = len(subjects) - counts.total()
             parts = [f"{word} {count}" for word, count in counts.most_common()]
             found[column] = ", ".join(parts + [f"not told {silent}"] * bool(silent))

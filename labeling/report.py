@@ -129,6 +129,7 @@ def _distribution(labels: "pd.DataFrame") -> str:
 def _faces(images: "ImageSet", labels: "pd.DataFrame") -> str:
     from labeling import charts
 
+    labels = labels[labels["image"].isin(images.names)]  # a table may name any file of this machine
     ordered = labels.sort_values(["smile", "image"])
     rows = [("Most smiling", ordered.iloc[::-1]), ("Least smiling", ordered)]
     if {"smile_low", "smile_high"} <= set(labels):

@@ -7,7 +7,9 @@ It needs Gradio: pip install -r requirements-explore.txt
 """
 
 import os
+import signal
 import socket
+import sys
 import threading
 from dataclasses import dataclass
 from importlib import import_module
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 ONE, ALL, OWN = "One face", "Wall of 64", "Your photograph"
 START = 0.5
+MAX_UPLOAD = "50mb"
 TICKS = {-3: "−3", -1: "−1", 0: "0", 1: "+1", 3: "+3"}
 
 
@@ -42,6 +45,9 @@ class Settings:
 
 def main(settings: Settings) -> None:
     check_port(settings.port)
+    for name in ("SIGTERM", "SIGHUP"):  # the terminal is closed, or the machine shut down
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: sys.exit(143))
     with TemporaryDirectory(prefix="smilecvae") as folder:  # photographs do not outlive the page
         gradio = import_gradio(Path(folder))
         from model import runs, views
@@ -61,12 +67,31 @@ def main(settings: Settings) -> None:
             footer_links=[],
             theme=gradio.themes.Base(font="system-ui", font_mono="ui-monospace"),
             css_paths=Path(__file__).with_suffix(".css"),
+            max_file_size=MAX_UPLOAD,
+            app_kwargs={"middleware": [(OwnPage, (), {})]},
         )
         print(f"Next: open http://{HOST}:{settings.port} in a browser; Ctrl-C here ends it.")
         try:
             threading.Event().wait()
         finally:
             page.close(verbose=False)
+
+
+class OwnPage:
+    """Answers this machine's own page alone: others in its browser may send here, or let their own name point here."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = dict(scope.get("headers", ()))
+        host = headers.get(b"host", b"")
+        ours = host.partition(b":")[0] in (HOST.encode(), b"localhost")
+        if scope["type"] != "http" or (ours and headers.get(b"origin", b"http://" + host) == b"http://" + host):
+            await self.app(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 403, "headers": []})
+        await send({"type": "http.response.body", "body": b"This page is for the machine that it runs on."})
 
 
 def check_port(port: int) -> None:

@@ -5,6 +5,7 @@ python -m model.pack --run runs/utkface --out released
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import shell
 from shell import UserError
@@ -47,7 +48,7 @@ def main(settings: Settings) -> None:
             tensors = runs.read_tensors(path, "cpu")
             rounded = {n: t if n.startswith("latent.") else t.to(torch.bfloat16) for n, t in tensors.items()}
             runs.write_tensors(settings.out / path.name, rounded)
-    runs.write_config(settings.out, model.config | {"licence": model.licence})
+    runs.write_config(settings.out, without_places(model.config) | {"licence": model.licence})
     shell.write_text(settings.out / "LICENCE", TERMS.format(**about))
     for name in ("judges.json", "judges.safetensors"):  # what they found is of other weights than the rounded ones
         if (model.folder / name).exists():
@@ -56,6 +57,16 @@ def main(settings: Settings) -> None:
     print(f"wrote {settings.out / 'model.safetensors'} ({size:.1f} MB)")
     print("Its hash is another, so a calibration by people has to be of faces that the packed model made.")
     print(f"Next: python -m model.evaluate --run {shell.typed(settings.out)}")
+
+
+def without_places(value: Any) -> Any:
+    """A config without the folders of this machine: a path is one from the folder at work, or its last part."""
+    if isinstance(value, dict):
+        return {key: without_places(part) for key, part in value.items()}
+    if not isinstance(value, str) or not Path(value).is_absolute():
+        return value
+    path = Path(value)
+    return (path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else Path(path.name)).as_posix()
 
 
 if __name__ == "__main__":

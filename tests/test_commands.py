@@ -110,6 +110,17 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permissions")
+def test_who_may_read_a_file_and_where_it_lies_stay_when_it_is_written_anew(tmp_path: Path) -> None:
+    (tmp_path / "vault").mkdir()
+    kept, link = tmp_path / "vault/people.tsv", tmp_path / "people.tsv"
+    kept.write_text("old")
+    kept.chmod(0o600)
+    link.symlink_to(kept)
+    shell.write_text(link, "new")
+    assert link.is_symlink() and kept.read_text() == "new" and kept.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_disk_without_room_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     with pytest.raises(OSError) as caught, shell.whole_file(path):

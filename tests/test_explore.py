@@ -1,5 +1,6 @@
 """The page of model.explore: what it shows, without a browser, and all of it in a real Chromium where there is one."""
 
+import asyncio
 import base64
 import io
 import os
@@ -8,6 +9,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -182,6 +185,40 @@ def address(run: Path) -> Iterator[str]:
             server.terminate()
             rest = server.stdout.read().decode()
         assert "Traceback" not in rest, rest
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "answered"),
+    [
+        ("127.0.0.1:7860", None, True),
+        ("127.0.0.1:7860", "http://127.0.0.1:7860", True),
+        ("localhost:9000", "http://localhost:9000", True),  # forwarded from a port of another machine
+        ("evil.example:7860", "http://evil.example:7860", False),  # a name that was made to point here
+        ("127.0.0.1:7860", "https://evil.example", False),
+        ("127.0.0.1:7860", "null", False),
+        ("127.0.0.1:7860", "http://127.0.0.1:8888", False),
+    ],
+)
+def test_other_pages_of_the_browser_get_nothing(host: str, origin: str | None, answered: bool) -> None:
+    sent: list[int] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message.get("status", 0))
+
+    headers = [(b"host", host.encode())] + ([] if origin is None else [(b"origin", origin.encode())])
+    asyncio.run(explore.OwnPage(app)({"type": "http", "headers": headers}, None, send))
+    assert sent[0] == (200 if answered else 403)
+
+
+def test_the_page_that_is_served_refuses_other_pages(address: str) -> None:
+    with urllib.request.urlopen(f"{address}/config") as page:
+        assert page.status == 200
+    foreign = urllib.request.Request(f"{address}/config", headers={"Host": "evil.example"})
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(foreign)
 
 
 @pytest.fixture

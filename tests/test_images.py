@@ -11,7 +11,7 @@ from PIL import Image
 
 import data
 import sessions
-from data.decoding import BadPicture, decode
+from data.decoding import BadPicture, decode, size_in_file
 from data.tables import read_labels
 from shell import UserError
 
@@ -83,6 +83,21 @@ def test_unusable_files_are_named_not_a_crash(tmp_path: Path, content: bytes) ->
     (tmp_path / "x.png").write_bytes(content)
     with pytest.raises(BadPicture):
         decode(tmp_path / "x.png")
+
+
+def test_what_is_called_a_picture_and_is_postscript_is_never_run(tmp_path: Path) -> None:
+    path = tmp_path / "face.jpg"
+    path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n%%EOF\n")
+    with pytest.raises(BadPicture, match="not a readable picture"):
+        decode(path)
+    assert size_in_file(path) is None
+
+
+def test_what_a_camera_wrote_beside_a_picture_goes_no_further(tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.jpg", comment=b"Jane Doe, 1970-01-01")
+    for size in (None, 16, 32):
+        decode(tmp_path / "a.jpg", size).save(tmp_path / "made.jpg")
+        assert b"Jane" not in (tmp_path / "made.jpg").read_bytes()
 
 
 def test_a_truncated_picture_is_bad(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 
 import model
 from model import runs
-from model.pack import Settings, main
+from model.pack import Settings, main, without_places
 from shell import UserError
 
 
@@ -20,6 +20,16 @@ def test_a_packed_model_makes_nearly_the_same_faces(drawn_run: Path, tmp_path: P
     size = [(folder / "model.safetensors").stat().st_size for folder in (drawn_run, tmp_path / "packed")]
     assert size[1] < 0.6 * size[0]
     assert "CC0" in (tmp_path / "packed/LICENCE").read_text() and "CC0" in after.licence
+
+
+def test_no_folder_of_this_machine_is_given_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = {
+        "data": "/home/jane/ward7/faces",
+        "run": str(tmp_path / "runs/a"),
+        "prior": {"model": "1a", "run": "runs/b"},
+    }
+    assert without_places(config) == {"data": "faces", "run": "runs/a", "prior": {"model": "1a", "run": "runs/b"}}
 
 
 def test_a_folder_in_use_is_refused(drawn_run: Path, tmp_path: Path) -> None:

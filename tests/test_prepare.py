@@ -1,11 +1,14 @@
 """The sources of image sets: drawn faces, a folder, UTKFace from a folder, an archive or a server."""
 
 import functools
+import gzip
 import io
 import tarfile
 import threading
+import tracemalloc
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -14,6 +17,7 @@ import pytest
 from PIL import Image
 
 import data
+from data import archives
 from data.prepare import Drawn, Folder, Utkface, main
 from shell import UserError
 
@@ -124,6 +128,35 @@ def test_links_in_an_archive_are_not_followed() -> None:
         archive.addfile(info)
     with pytest.raises(UserError, match="no readable picture named like"):
         main(Utkface("bad.tar"))
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_a_zip_unpacks_no_more_than_it_says(packing: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with zipfile.ZipFile("bomb.zip", "w", packing) as archive:
+        archive.writestr(NAMES[0], bytes(50_000_000))
+    content = bytearray(Path("bomb.zip").read_bytes())
+    at = content.find(b"PK\x01\x02") + 24
+    content[at : at + 4] = (1000).to_bytes(4, "little")  # the size, as the list of contents tells it
+    Path("bomb.zip").write_bytes(content)
+    tracemalloc.start()
+    with suppress(UserError):
+        list(archives.members(Path("bomb.zip")))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000
+
+
+def test_a_tar_whose_header_is_as_large_as_a_bomb_is_none() -> None:
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.XHDTYPE, 400_000_000
+    with gzip.open("bomb.tar.gz", "wb", 1) as file:
+        file.write(header.tobuf(tarfile.USTAR_FORMAT) + bytes(10_000_000))
+    tracemalloc.start()
+    with pytest.raises(UserError, match="neither a folder nor"):
+        list(archives.members(Path("bomb.tar.gz")))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000
 
 
 @pytest.mark.parametrize(
@@ -240,7 +273,15 @@ def test_what_was_downloaded_whole_is_not_fetched_again_after_a_copy_that_was_st
 def test_a_download_that_is_no_set_is_not_kept(serve: functools.partial[Server]) -> None:
     with pytest.raises(UserError, match="neither a folder nor"):
         main(Utkface(serve(b"no archive").address))
-    assert not Path("data/utkface/UTKFace.tar").exists()
+    assert not Path("data/utkface/.download").exists()
+
+
+def test_a_file_of_ones_own_is_never_taken_for_the_download(serve: functools.partial[Server]) -> None:
+    own = Path("data/utkface/UTKFace.tar")
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"mine")
+    main(Utkface(serve(Path(source("tar")).read_bytes()).address))
+    assert own.read_bytes() == b"mine" and data.open_set("data/utkface").names == tuple(NAMES)
 
 
 def test_a_server_that_is_not_there_is_one_sentence(serve: functools.partial[Server]) -> None:

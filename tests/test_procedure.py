@@ -67,16 +67,17 @@ def test_a_sidecar_that_says_something_odd_is_not_known_and_no_error(tmp_path: P
     assert about["faces that came late"] == "0 of 1" and about["recorded"] == "2 runs, 2026-03-02"
 
 
-def test_ages_are_told_of_five_or_more_only(tmp_path: Path, monkeypatch: Any) -> None:
+def test_what_subjects_told_of_themselves_is_told_of_five_or_more_only(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
-    for number, age in enumerate((20, 22, 24, 26, None), start=1):
+    for number, age in enumerate((20, 22, 24, 26, None, None), start=1):
         record(f"a0{number}")
-        participants.describe("sessions", f"a0{number}", {"age": age, "sex": "F" if number < 4 else None})
+        participants.describe("sessions", f"a0{number}", {"age": age, "sex": "F" if number < 4 else "M"})
     about = procedure("sessions", sessions.read("sessions", "faces"))
-    assert "age in years" not in about and about["sex"] == "female 3, not told 2"
-    participants.describe("sessions", "a05", {"age": 28})
+    assert "age in years" not in about and about["sex"] == "female 3, male 3"
+    participants.describe("sessions", "a05", {"age": 28, "sex": None})
     about = procedure("sessions", sessions.read("sessions", "faces"))
-    assert about["age in years"] == "mean 24.0, sd 3.2, 20 to 28 (told by 5 of 5)"
+    assert about["age in years"] == "mean 24.0, sd 3.2, 20 to 28 (told by 5 of 6)"
+    assert about["sex"] == "female 3, male 2, not told 1"
 
 
 def test_of_no_recordings_nothing_is_told(tmp_path: Path) -> None:

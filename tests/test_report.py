@@ -70,6 +70,16 @@ def test_a_report_by_labels_alone_does_not_take_the_place_of_a_fuller_one(faces:
     report.main(report.Settings())
 
 
+def test_the_report_shows_no_picture_but_those_of_the_set(faces: Path) -> None:
+    Image.new("RGB", (32, 32)).save(faces.parent / "private.png")
+    pd.DataFrame({"image": ["../../private.png", "00.png"], "smile": [1.0, -1.0]}).to_csv(
+        faces / "labels.csv", index=False
+    )
+    report.main(report.Settings())
+    page = (faces / "labels.html").read_text(encoding="utf-8")
+    assert "private" not in page and page.count("data:image/jpeg;base64,") == 2  # of 00.png, in two rows
+
+
 def test_a_set_that_was_renamed_is_told_by_its_old_name(faces: Path) -> None:
     simulate.main(simulate.Settings(subjects=1, limit=10))
     renamed = faces.rename(faces.with_name("pictures"))
