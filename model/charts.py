@@ -23,10 +23,8 @@ INK, GREY, MARK = "#1f4e79", "#9a9a9a", "#c0504d"
 
 def save_page(found: "Evaluation", path: Path) -> Path:
     """Draw the page of an evaluation, A4 wide, as many panels as apply to the kind of model; returns its path."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
 
     panels: list[Panel] = [_unseen, _shares]
     if found.by_degree:
@@ -41,8 +39,9 @@ def save_page(found: "Evaluation", path: Path) -> Path:
         "axes.spines.right": False,
         "legend.frameon": False,
     }
-    with plt.rc_context(style):
-        figure, axes = plt.subplots(rows, 2, figsize=(8.27, 2.55 * rows + 0.8), layout="constrained")
+    with rc_context(style):
+        figure = Figure(figsize=(8.27, 2.55 * rows + 0.8), layout="constrained")
+        axes = figure.subplots(rows, 2)
         for axis, panel in zip(axes.flat, panels, strict=True):
             panel(axis, found)
         about = found.about
@@ -52,7 +51,6 @@ def save_page(found: "Evaluation", path: Path) -> Path:
         figure.supxlabel(footnote(found), fontsize=7.5, color="#555555")
         with whole_file(path) as aside:
             figure.savefig(aside, dpi=200)
-        plt.close(figure)
     return path
 
 

@@ -108,14 +108,13 @@ def save_animation(frames: Sequence[Path], path: Path, last_s: float = 3.0) -> P
 
 def save_curves(rows: Sequence[dict[str, float]], path: Path) -> Path:
     """The training's course: loss, reconstruction and KL against pictures seen; returns its path."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
 
     panels = [("loss", "loss (nats per picture)"), ("psnr", "PSNR (dB)"), ("kl", "KL (nats per picture)")]
-    with plt.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
-        figure, axes = plt.subplots(1, len(panels), figsize=(11, 3), layout="constrained")
+    with rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(11, 3), layout="constrained")
+        axes = figure.subplots(1, len(panels))
         for axis, (name, label) in zip(axes, panels, strict=True):
             for key, line in ((name, "training"), (f"val_{name}", "validation")):
                 shown = [(row["pictures"] / 1000, row[key]) for row in rows if np.isfinite(row.get(key, np.nan))]
@@ -126,7 +125,6 @@ def save_curves(rows: Sequence[dict[str, float]], path: Path) -> Path:
         axes[0].legend(frameon=False)
         with whole_file(path) as aside:
             figure.savefig(aside, dpi=150)
-        plt.close(figure)
     return path
 
 
@@ -148,15 +146,14 @@ def save_latent(
     mu : (N, Z) means of N faces
     recorded : (E, Z) the activity at each of E validations of the training, by step, if the run recorded it
     """
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
 
     order = np.argsort(-activity)
     ranks = np.arange(1, len(activity) + 1)
-    with plt.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
-        figure, ((top_left, top_right), (left, right)) = plt.subplots(2, 2, figsize=(11, 7.5), layout="constrained")
+    with rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(11, 7.5), layout="constrained")
+        (top_left, top_right), (left, right) = figure.subplots(2, 2)
         top_left.plot(ranks, activity[order], label="of its mean over faces", lw=2)
         if noise.any():
             top_left.plot(ranks, noise[order], label="of the encoder's noise", lw=1)
@@ -187,7 +184,6 @@ def save_latent(
             right.set_yticks(shown, [f"{recorded.index[i]:,}" for i in shown])
         with whole_file(path) as aside:
             figure.savefig(aside, dpi=150)
-        plt.close(figure)
     return path
 
 
