@@ -204,15 +204,13 @@ def read(source: Path) -> tuple["Picture", "Image.Image | None"]:
 
     from data.decoding import BadPicture, decode
 
+    alpha = None
     try:
         rgb = decode(source)
         with Image.open(source) as file:
-            alpha = (
-                ImageOps.exif_transpose(file).convert("RGBA").getchannel("A") if file.has_transparency_data else None
-            )
-        if alpha is not None:  # as it stands in the file, not on white
-            with Image.open(source) as file:
-                rgb = ImageOps.exif_transpose(file).convert("RGBA").convert("RGB")
+            if file.has_transparency_data:  # the colours as they stand in the file, not on white
+                rgba = ImageOps.exif_transpose(file).convert("RGBA")
+                rgb, alpha = rgba.convert("RGB"), rgba.getchannel("A")
     except BadPicture as error:
         raise CannotEdit(str(error)) from error
     if min(rgb.size) < LEAST_SIDE:
