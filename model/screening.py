@@ -9,11 +9,14 @@ is alike is learned from the model's own samples.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import cdist, pdist
+
+if TYPE_CHECKING:
+    from model.judges import Judges
 
 Pictures = NDArray[np.uint8]  # (..., S, S, 3)
 Floats = NDArray[np.float64]
@@ -28,25 +31,6 @@ TORN = 2.5  # the same, above the usual cycle distance
 OFF, FALLS, APART, ALIKE = "smile read far off", "smile not monotone", "unlike other faces", "near-duplicates"
 ANOTHER, AGES, SEX = "not one person at all degrees", "age changes", "sex changes"
 BROKEN, NOT_ASKED_FOR = "no whole face", "age not asked for"
-
-
-class Judges(Protocol):
-    """What `model.judges` gives."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def smile_error(self) -> float: ...
-
-    @property
-    def age_error(self) -> float | None: ...
-
-    def smile(self, pictures: Pictures) -> Floats: ...
-
-    def describe(self, pictures: Pictures) -> Floats: ...
-
-    def attributes(self, pictures: Pictures) -> Mapping[str, Floats]: ...
 
 
 @dataclass(frozen=True)
@@ -69,7 +53,7 @@ class Usual:
 class Screening:
     """Takes persons in the order in which they are drawn, and remembers those that passed."""
 
-    judges: Judges
+    judges: "Judges"
     usual: Usual
     asked: Floats
     """(K,) degrees."""
@@ -180,5 +164,5 @@ def distance(one: Floats, other: Floats) -> float:
 
 def neighbour_distance(descriptors: Floats, among: Floats, itself: int = 0) -> Floats:
     """(N,) mean distance to the nearest of `among`; `itself` is 1 where they are the same persons."""
-    distances = np.linalg.norm(descriptors[:, None] - among, axis=-1)
-    return np.asarray(np.sort(distances, axis=1)[:, itself : itself + NEIGHBOURS].mean(1))
+    distances: Floats = np.sort(cdist(descriptors, among), axis=1)
+    return distances[:, itself : itself + NEIGHBOURS].mean(1)

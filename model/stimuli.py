@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from model.judges import Judges
     from model.runs import SmileModel
-    from model.screening import Floats, Judges, Screening
+    from model.screening import Floats, Screening
 
     Faces = NDArray[np.uint8]  # (I, K, S, S, 3)
 
