@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from itertools import cycle
 from pathlib import Path
@@ -170,7 +170,7 @@ def evaluate(settings: Settings) -> Evaluation:
     else:
         samples = judge(made, to_uint8(model.sample(None, len(kept), STRANGERS + settings.seed).cpu()), False)
         found.figures["diversity"] = {"share of real": share(samples, bench)}
-        found.figures["realism"] = realism(samples, bench)
+        found.figures["realism"] = realism(samples, bench) | {"energy": sharpness(samples, bench)}
     found.figures["reconstruction"] = reconstruction(bench, found.curves)
     return found
 
@@ -305,7 +305,7 @@ def control(inside: Floats, sweeps: Floats, faces: dict[float, Judged], bench: B
         "fall from -1 to -3": mean_figure(one[-1.0] - one[-3.0], 0),
     }
     figures |= {f"read at {c:+.0f}": mean_figure(values) for c, values in one.items()}
-    return {name: Figure(**(asdict(f) | {"count": count})) for name, f in figures.items()}
+    return {name: replace(figure, count=count) for name, figure in figures.items()}
 
 
 def resampled(
@@ -344,11 +344,8 @@ def degree_rows(faces: dict[float, Judged], bench: Bench) -> list[dict[str, Figu
     rows = []
     for c, judged in progress(sorted(faces.items()), "measuring", unit="degree"):
         row = {"degree": Figure(c), "read": mean_figure(judged.smile[: bench.identities])}
-        row["spread"] = share(judged, bench)
-        row["energy"] = sharpness(judged, bench)
-        if c in REALISM:
-            row |= realism(judged, bench)
-        rows.append(row)
+        row |= {"spread": share(judged, bench), "energy": sharpness(judged, bench)}
+        rows.append(row | realism(judged, bench) if c in REALISM else row)
     return rows
 
 
@@ -373,11 +370,10 @@ def realism(judged: Judged, bench: Bench) -> dict[str, Figure]:
     value = measures.frechet(made, real)
     floor = measures.frechet_floor(real, len(made))
     low, high = interval(lambda i: measures.frechet(made[i], real), len(made), 100, centred=value)
-    figures = {
+    return {
         "frechet": Figure(value, low, high, floor, None, len(made)),
         "frechet / floor": Figure(value / floor, low / floor, high / floor, 1, None, len(made)),
     }
-    return figures | {"energy": sharpness(judged, bench)}
 
 
 def diversity(faces: dict[float, Judged], rows: list[dict[str, Figure]]) -> dict[str, Figure]:
