@@ -96,7 +96,7 @@ def main(settings: Settings) -> None:
     faces = load(images)
     parameters = sum(p.numel() for p in Plain().parameters())
     print(
-        f"{len(faces.everyone):,} training faces of {SIZE} px, {parameters / 1e6:.1f} million parameters, pictures/s:"
+        f"{len(faces.training):,} training faces of {SIZE} px, {parameters / 1e6:.1f} million parameters, pictures/s:"
     )
     print(
         f"{'threads':>7} {'published':>10} {'ours, 8':>10} {'floor, 8':>10} {'of floor':>9} "

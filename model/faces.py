@@ -53,20 +53,29 @@ class Faces:
         return x.permute(0, 3, 1, 2).float().div_(255), c
 
     @cached_property
-    def everyone(self) -> NDArray[np.intp]:
-        """The faces that train."""
+    def training(self) -> NDArray[np.intp]:
+        """Which faces train."""
         return np.flatnonzero(self.train)
+
+    @cached_property
+    def validation(self) -> NDArray[np.intp]:
+        """Which faces train nothing."""
+        return np.flatnonzero(~self.train)
 
     def order(self, step: int, batch: int, seed: int) -> NDArray[np.intp]:
         """Which faces step number `step` trains on: each epoch has its own shuffle, a function of the seed alone."""
-        everyone = self.everyone
-        epoch, at = divmod(step, len(everyone) // batch)
-        return everyone[shuffle(seed, epoch, len(everyone))[at * batch : (at + 1) * batch]]
+        epoch, at = divmod(step, len(self.training) // batch)
+        return self.training[shuffle(seed, epoch, len(self.training))[at * batch : (at + 1) * batch]]
 
 
 def evenly(where: NDArray[np.intp], most: int) -> NDArray[np.intp]:
     """At most `most` of `where`, evenly spread over it."""
     return where if len(where) <= most else where[np.linspace(0, len(where) - 1, most).astype(int)]
+
+
+def in_batches(where: NDArray[np.intp], most: int) -> list[NDArray[np.intp]]:
+    """`where`, of which there are some, in batches of about one size, at most `most`."""
+    return np.array_split(where, -(-len(where) // most))
 
 
 def resident(faces: Faces, device: torch.device) -> Faces:

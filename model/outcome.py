@@ -11,7 +11,7 @@ from torch import Tensor
 from model import pictures, runs
 from model.cvae import CVAE
 from model.devices import autocast
-from model.faces import READER, Faces, evenly
+from model.faces import READER, Faces, evenly, in_batches
 from model.flow import Flow
 from model.focus import focus_amount, focused
 from model.latent import Latent, fit_latent, with_readout
@@ -44,7 +44,7 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
     pictures.save_curves(rows, run / "loss.png")
     save_comparison(network, shown, run, device, focus)
     best = rows[state.best_row]
-    found = {"finished": True, "focus": focus, "way": way, "faces": int(faces.train.sum()), "figures": best}
+    found = {"finished": True, "focus": focus, "way": way, "faces": len(faces.training), "figures": best}
     runs.write_config(run, config | found)
     print(f"{state.step:,} steps in {state.seconds / 60:.1f} minutes; kept are the weights of step {best['step']:,}")
     for name in ("reconstructions.png", "training.gif", "loss.png", "metrics.csv"):
@@ -85,8 +85,7 @@ def reader_of(run: Path) -> Student | None:
 @torch.inference_mode()
 def find_focus(network: CVAE, faces: Faces, device: torch.device) -> float:
     """How far the fine detail of what is drawn has to be raised to be that of the training faces."""
-    where = evenly(faces.everyone, COMPARED)
-    batches = (faces.batch(some, device)[0] for some in np.array_split(where, -(-len(where) // 128)))
+    batches = (faces.batch(some, device)[0] for some in in_batches(evenly(faces.training, COMPARED), 128))
     return focus_amount((x, network.decoder(network.encoder(x)[0])) for x in batches)
 
 
@@ -123,7 +122,7 @@ def encode_training_faces(
     network: CVAE, faces: Faces, attributes: Floats, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Mean and variance (B, Z) that the encoder gives the training faces, and their attributes (B, A), in parts."""
-    for some in np.array_split(faces.everyone, -(-len(faces.everyone) // 256)):
+    for some in in_batches(faces.training, 256):
         x, _ = faces.batch(some, device)
         with torch.inference_mode(), autocast(device):
             mu, variance = network.posterior(x)
@@ -132,8 +131,8 @@ def encode_training_faces(
 
 def shown_faces(faces: Faces) -> Tensor:
     """The faces whose reconstructions are followed: of validation, filled up with training ones where those are few."""
-    kept = evenly(np.flatnonzero(~faces.train), SHOWN)
-    more = evenly(np.flatnonzero(faces.train), SHOWN - len(kept))
+    kept = evenly(faces.validation, SHOWN)
+    more = evenly(faces.training, SHOWN - len(kept))
     return faces.batch(np.concatenate([kept, more]), torch.device("cpu"))[0]
 
 
@@ -154,12 +153,10 @@ def save_comparison(network: CVAE, shown: Tensor, run: Path, device: torch.devic
 @torch.inference_mode()
 def save_activity(state: State, faces: Faces, run: Path, device: torch.device) -> None:
     """Add a row to latent_activity.csv: the variance of each latent dimension's mean over faces that train nothing."""
-    path, kept = run / "latent_activity.csv", evenly(np.flatnonzero(~faces.train), FOLLOWED)
+    path, kept = run / "latent_activity.csv", evenly(faces.validation, FOLLOWED)
     if not len(kept):
         return
-    means = [
-        state.averaged.encoder(faces.batch(some, device)[0])[0] for some in np.array_split(kept, -(-len(kept) // 64))
-    ]
+    means = [state.averaged.encoder(faces.batch(some, device)[0])[0] for some in in_batches(kept, 64)]
     row = dict(enumerate(torch.cat(means).var(0, correction=0).tolist()))
     table = pd.DataFrame([{"step": state.step} | {f"z{i}": value for i, value in row.items()}])
     if path.exists():  # after --resume, rows that are made again are replaced

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from model import outcome, runs
 from model.devices import autocast
-from model.faces import Faces, evenly
+from model.faces import Faces, evenly, in_batches
 from model.flow import Flow, Velocity, drawn_times
 from model.prior import Settings
 from model.runs import SmileModel
@@ -37,7 +37,7 @@ class PriorLesson(Lesson):
     def __init__(self, model: SmileModel, faces: Faces, out: Path, settings: Settings, device: torch.device) -> None:
         super().__init__(model, faces, out, settings, device)
         self.student = self.find_reader()
-        parts = np.array_split(np.arange(len(faces.names)), -(-len(faces.names) // ENCODED))
+        parts = in_batches(np.arange(len(faces.names)), ENCODED)
         found = [self._encoded(some) for some in progress(parts, "latents", unit="batch")]
         mean, deviation, known = (torch.cat(part, 1) for part in zip(*found, strict=True))
         self.mean, self.deviation = mean.to(device), deviation.to(device)  # (2, N, Z), mirrored the second
@@ -64,14 +64,14 @@ class PriorLesson(Lesson):
         return torch.cat([smile[:, None].to(z), (z - latent.mean) @ latent.readout[1:].T], 1)
 
     def net(self) -> Velocity:
-        everyone = torch.from_numpy(self.faces.everyone)
-        people = self.known[0, torch.from_numpy(evenly(self.faces.everyone, BANK))]
+        training = torch.from_numpy(self.faces.training)
+        people = self.known[0, torch.from_numpy(evenly(self.faces.training, BANK))]
         order = torch.randperm(len(people), generator=torch.Generator().manual_seed(self.settings.seed))
         smile = torch.zeros(self.model.dimensions)
         net = Velocity(self.settings.width, people[order.to(people.device)], smile, self.settings.dropout)
         net = net.to(self.device)
         if self.student is not None:
-            x, c = self.model.latent.whitened(self.mean[0, everyone]), net.standard(self.known[0, everyone])[:, :1]
+            x, c = self.model.latent.whitened(self.mean[0, training]), net.standard(self.known[0, training])[:, :1]
             net.smile.copy_((x * c).mean(0))
         return net
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from data import ImageSet, open_set
 from model import opening, outcome, runs
 from model.devices import autocast, best_device, keep_memory
-from model.faces import Faces, evenly, load_faces, resident
+from model.faces import Faces, evenly, in_batches, load_faces, resident
 from model.reader import Student
 from model.runs import SmileModel
 from model.state import Checkpoint, moving_average
@@ -237,7 +237,7 @@ def new_state(lesson: Lesson, settings: Settings) -> State:
 
 def training_step(state: State, lesson: Lesson, settings: Settings) -> None:
     faces = lesson.faces
-    batch = min(settings.batch, len(faces.everyone))
+    batch = min(settings.batch, len(faces.training))
     seed = settings.seed * 1_000_003 + state.step
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))  # what the net itself leaves to chance
@@ -258,12 +258,12 @@ def training_step(state: State, lesson: Lesson, settings: Settings) -> None:
 @torch.no_grad()
 def validation_loss(state: State, lesson: Lesson, settings: Settings) -> float:
     """The loss on faces that train nothing, always the same ones with the same noise."""
-    kept = evenly(np.flatnonzero(~lesson.faces.train), MOST_VALIDATION)
+    kept = evenly(lesson.faces.validation, MOST_VALIDATION)
     if not len(kept):
         return math.nan
     generator = torch.Generator().manual_seed(settings.seed)
-    parts = np.array_split(kept, -(-len(kept) // 64))
-    losses = [len(some) * lesson.held_out(state.average.module, some, generator).item() for some in parts]
+    net = state.average.module
+    losses = [len(some) * lesson.held_out(net, some, generator).item() for some in in_batches(kept, 64)]
     return sum(losses) / len(kept)
 
 

@@ -17,7 +17,7 @@ from model import distributed, runs
 from model.cvae import CVAE
 from model.devices import autocast, best_device, keep_memory
 from model.distributed import Loss
-from model.faces import Faces, evenly, load_faces, resident
+from model.faces import Faces, evenly, in_batches, load_faces, resident
 from model.opening import keep_to_pictures, open_run
 from model.outcome import finish, save_activity, save_reconstructions, shown_faces
 from model.state import Clock, State, keep_best, new_state, stale
@@ -55,7 +55,7 @@ def go_on(run: Path, settings: Settings, faces: Faces) -> None:
     if (run / "state.pt").exists():
         state.load(run, device)
         print(f"going on at step {state.step:,} of {settings.steps:,}")
-    batch = distributed.whole(min(int(settings.batch), len(faces.everyone)))
+    batch = distributed.whole(min(int(settings.batch), len(faces.training)))
     loss = distributed.loss_of(state.network)
     shown = shown_faces(faces)
     clock = Clock(state)
@@ -171,16 +171,16 @@ def validate(network: CVAE, faces: Faces, device: torch.device, settings: Settin
 
     `network` comes back in the mode it came in.
     """
-    kept = evenly(np.flatnonzero(~faces.train), MOST_VALIDATION)
+    kept = evenly(faces.validation, MOST_VALIDATION)
     if not len(kept):
         return {}
     was_training = network.training
     network.eval()
     generator = torch.Generator().manual_seed(settings.seed)
     sums = np.zeros(3)
-    for some in np.array_split(kept, -(-len(kept) // 256)):
+    for some in in_batches(kept, 256):
         x, c = faces.batch(some, device)
-        noise = torch.randn(len(x), network.encoder.head.out_features // 2, generator=generator).to(device)
+        noise = torch.randn(len(x), settings.latent, generator=generator).to(device)
         with autocast(device, settings.precision):
             terms = network.terms(x, c, noise)
         sums += len(x) * np.array([terms.mse.item(), terms.kl.item(), terms.smile.item()])

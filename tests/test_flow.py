@@ -197,13 +197,13 @@ def test_new_faces_change_and_given_ones_do_not(drawn_run: Path, whole: runs.Smi
 def test_what_goes_with_the_smile_is_its_covariance_with_latents(settings: Settings) -> None:
     lesson = lesson_of(settings)
     net = lesson.net()
-    x = lesson.model.latent.whitened(lesson.mean[0, lesson.faces.everyone])
-    c = lesson.known[0, lesson.faces.everyone, 0]
+    x = lesson.model.latent.whitened(lesson.mean[0, lesson.faces.training])
+    c = lesson.known[0, lesson.faces.training, 0]
     by_hand = ((c - c.mean())[:, None] * x).mean(0) / c.std(correction=0)
     torch.testing.assert_close(net.smile, by_hand, atol=0.01, rtol=0)
     assert 0 < net.smile.norm() <= 1.05  # a correlation
-    assert len(net.people) == len(lesson.faces.everyone)
-    torch.testing.assert_close(net.people.sort(0).values, lesson.known[0, lesson.faces.everyone].sort(0).values)
+    assert len(net.people) == len(lesson.faces.training)
+    torch.testing.assert_close(net.people.sort(0).values, lesson.known[0, lesson.faces.training].sort(0).values)
 
 
 def test_past_the_ends_of_its_way_a_face_goes_along_the_straight_line(whole: runs.SmileModel) -> None:

@@ -100,7 +100,7 @@ def test_the_critic_never_pulls_through_its_own_part_of_the_loss(
 ) -> None:
     """With `adversarial` 0 the critic's loss leaves the decoder alone: its gradient is that of the likeness."""
     net = lesson.net()
-    where = lesson.faces.everyone[:8]
+    where = lesson.faces.training[:8]
     lesson.settings = replace(lesson.settings, adversarial=0.0)
     grads = []
     for penalty in (0.0, 100.0):
