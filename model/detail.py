@@ -8,11 +8,11 @@ python -m model.detail --run runs/utkface --resume
 from dataclasses import dataclass
 
 import shell
-from model import supplement
+from model import lesson_settings
 
 
 @dataclass(frozen=True)
-class Settings(supplement.Settings):
+class Settings(lesson_settings.Settings):
     """Teach a finished model the detail that its decoder leaves out."""
 
     steps: int = 15_000
@@ -20,8 +20,8 @@ class Settings(supplement.Settings):
 
 
 def main(settings: Settings) -> None:
-    from model.detailing import DetailLesson
-    from model.supplementing import learn
+    from model.detail_lesson import DetailLesson
+    from model.lessons import learn
 
     learn(settings, DetailLesson)
 

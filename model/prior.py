@@ -11,11 +11,11 @@ of new faces are laid in even steps.
 from dataclasses import dataclass
 
 import shell
-from model import supplement
+from model import lesson_settings
 
 
 @dataclass(frozen=True)
-class Settings(supplement.Settings):
+class Settings(lesson_settings.Settings):
     """Teach a finished model which of its latents are faces."""
 
     steps: int = 16_000
@@ -33,8 +33,8 @@ class Settings(supplement.Settings):
 
 
 def main(settings: Settings) -> None:
+    from model.lessons import learn
     from model.prior_lesson import PriorLesson
-    from model.supplementing import learn
 
     learn(settings, PriorLesson)
 

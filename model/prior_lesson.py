@@ -11,9 +11,9 @@ from model import outcome, runs
 from model.devices import autocast
 from model.faces import Faces, evenly, in_batches
 from model.flow import Flow, Velocity, drawn_times
+from model.lessons import Lesson
 from model.prior import Settings
 from model.runs import SmileModel
-from model.supplementing import Lesson
 from model.way import STRAIGHT
 from shell import UserError, progress
 

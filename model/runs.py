@@ -32,8 +32,8 @@ from torch.nn import functional as F
 
 from data.images import read_about
 from model.cvae import CVAE
+from model.detail_net import Detail, noise_of
 from model.devices import autocast
-from model.diffusion import Detail, noise_of
 from model.flow import Flow, Velocity
 from model.focus import focused
 from model.latent import Latent
@@ -137,7 +137,7 @@ class SmileModel:
 
     @torch.no_grad()
     def picture(self, z: Tensor) -> Tensor:
-        """New faces z (N, Z) -> pictures (N, 3, S, S): as `decode`, but with the detail of `model.diffusion`.
+        """New faces z (N, Z) -> pictures (N, 3, S, S): as `decode`, but with the detail of `model.detail_net`.
 
         Where the run has none it is the same.
         """

@@ -11,11 +11,11 @@ After `model.prior`, if that is at work at all, for then the faces are sharpened
 from dataclasses import dataclass
 
 import shell
-from model import supplement
+from model import lesson_settings
 
 
 @dataclass(frozen=True)
-class Settings(supplement.Settings):
+class Settings(lesson_settings.Settings):
     """Sharpen the decoder of a finished CVAE by a critic."""
 
     steps: int = 3500
@@ -33,8 +33,8 @@ class Settings(supplement.Settings):
 
 
 def main(settings: Settings) -> None:
-    from model.sharpening import SharpenLesson
-    from model.supplementing import learn
+    from model.lessons import learn
+    from model.sharpen_lesson import SharpenLesson
 
     learn(settings, SharpenLesson)
 

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from model import runs
 from model.detail import Settings
-from model.detailing import DetailLesson
-from model.diffusion import LEFT_OUT, MOST, Detail, noise_levels, noise_of
-from model.supplementing import learn
+from model.detail_lesson import DetailLesson
+from model.detail_net import LEFT_OUT, MOST, Detail, noise_levels, noise_of
+from model.lessons import learn
 from shell import UserError
 
 

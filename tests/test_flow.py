@@ -13,10 +13,10 @@ from model import outcome, runs
 from model.faces import load_faces
 from model.flow import Flow, Velocity, drawn_times
 from model.latent import Latent, fit_latent
+from model.lessons import learn
 from model.opening import settings_of
 from model.prior import Settings
 from model.prior_lesson import PriorLesson
-from model.supplementing import learn
 from model.training import train
 from model.way import STRAIGHT, place
 from shell import UserError

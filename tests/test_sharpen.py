@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from model import opening, outcome, runs, sharpening
+from model import opening, outcome, runs, sharpen_lesson
 from model.critic import Critic, Distortion
 from model.detail import Settings as DetailSettings
-from model.detailing import DetailLesson
+from model.detail_lesson import DetailLesson
 from model.faces import load_faces
+from model.lessons import learn
 from model.prior import Settings as PriorSettings
 from model.prior_lesson import PriorLesson
 from model.sharpen import Settings
-from model.sharpening import Rivals, SharpenLesson
-from model.supplementing import learn
+from model.sharpen_lesson import Rivals, SharpenLesson
 from model.way import place
 from shell import UserError
 
@@ -92,7 +92,7 @@ def test_the_penalty_is_half_the_mean_squared_slope(lesson: SharpenLesson) -> No
 
     rivals = Rivals(torch.nn.Identity(), Linear(16, 1))
     found = lesson._penalty(rivals, torch.rand(8, 3, 16, 16), torch.rand(8, 1))
-    assert found.item() == pytest.approx(sharpening.PENALTY * 0.5 * 9 * 3 * 16 * 16)
+    assert found.item() == pytest.approx(sharpen_lesson.PENALTY * 0.5 * 9 * 3 * 16 * 16)
 
 
 def test_the_critic_never_pulls_through_its_own_part_of_the_loss(
@@ -104,7 +104,7 @@ def test_the_critic_never_pulls_through_its_own_part_of_the_loss(
     lesson.settings = replace(lesson.settings, adversarial=0.0)
     grads = []
     for penalty in (0.0, 100.0):
-        monkeypatch.setattr(sharpening, "PENALTY", penalty)
+        monkeypatch.setattr(sharpen_lesson, "PENALTY", penalty)
         torch.manual_seed(0)
         net.zero_grad()
         lesson.loss(net, where, torch.Generator().manual_seed(0)).backward()

@@ -10,17 +10,17 @@ import pandas as pd
 import pytest
 
 import model
-from model import detail, pack, prior, runs, sharpen, supplement, supplementing
-from model.detailing import DetailLesson
+from model import detail, lesson_settings, lessons, pack, prior, runs, sharpen
+from model.detail_lesson import DetailLesson
 from model.faces import Faces
+from model.lessons import Lesson, learn
 from model.prior_lesson import PriorLesson
-from model.sharpening import SharpenLesson
-from model.supplementing import Lesson, learn
+from model.sharpen_lesson import SharpenLesson
 from model.train import Settings as Train
 from model.training import train
 from shell import UserError
 
-LESSONS: list[tuple[type[Lesson], type[supplement.Settings]]] = [
+LESSONS: list[tuple[type[Lesson], type[lesson_settings.Settings]]] = [
     (DetailLesson, detail.Settings),
     (PriorLesson, prior.Settings),
     (SharpenLesson, sharpen.Settings),
@@ -28,48 +28,48 @@ LESSONS: list[tuple[type[Lesson], type[supplement.Settings]]] = [
 
 
 @pytest.fixture(params=LESSONS, ids=lambda lesson: lesson[0].NAME)
-def taught(request: pytest.FixtureRequest) -> tuple[type[Lesson], type[supplement.Settings]]:
+def taught(request: pytest.FixtureRequest) -> tuple[type[Lesson], type[lesson_settings.Settings]]:
     return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture
-def lesson(taught: tuple[type[Lesson], type[supplement.Settings]]) -> type[Lesson]:
+def lesson(taught: tuple[type[Lesson], type[lesson_settings.Settings]]) -> type[Lesson]:
     return taught[0]
 
 
 @pytest.fixture
 def tiny(
-    taught: tuple[type[Lesson], type[supplement.Settings]], drawn_run: Path, tmp_path: Path
-) -> supplement.Settings:
+    taught: tuple[type[Lesson], type[lesson_settings.Settings]], drawn_run: Path, tmp_path: Path
+) -> lesson_settings.Settings:
     return taught[1](drawn_run, tmp_path / "out", steps=12, batch=8, ema=0.5, log_every=2, save_every=4)
 
 
 def test_a_resumed_training_ends_as_one_never_stopped(
-    lesson: type[Lesson], tiny: supplement.Settings, monkeypatch: pytest.MonkeyPatch
+    lesson: type[Lesson], tiny: lesson_settings.Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = pd.read_csv(learn(tiny, lesson) / f"{lesson.NAME}.csv")
-    step = supplementing.training_step
+    step = lessons.training_step
 
-    def power_cut(state: supplementing.State, *rest: object) -> None:
+    def power_cut(state: lessons.State, *rest: object) -> None:
         if state.step == 6:
             raise RuntimeError("power cut")
         step(state, *rest)  # type: ignore[arg-type]
 
     cut = replace(tiny, out=tiny.out.with_name("cut"))  # type: ignore[union-attr]
-    monkeypatch.setattr(supplementing, "training_step", power_cut)
+    monkeypatch.setattr(lessons, "training_step", power_cut)
     with pytest.raises(RuntimeError, match="power cut"):
         learn(cut, lesson)
     with pytest.raises(
         UserError, match=rf"not finished; python -m model.{lesson.NAME} --run \S+ --out {cut.out} --resume"
     ):
         runs.load(cut.out)
-    monkeypatch.setattr(supplementing, "training_step", step)
+    monkeypatch.setattr(lessons, "training_step", step)
     resumed = pd.read_csv(learn(type(tiny)(tiny.run, cut.out, resume=True), lesson) / f"{lesson.NAME}.csv")
     pd.testing.assert_frame_equal(resumed, whole, check_exact=True)
 
 
 def test_a_training_goes_on_with_its_model_and_its_settings_alone(
-    lesson: type[Lesson], tiny: supplement.Settings, tmp_path: Path
+    lesson: type[Lesson], tiny: lesson_settings.Settings, tmp_path: Path
 ) -> None:
     begun_with = replace(tiny, out=learn(tiny, lesson))
     with pytest.raises(UserError, match="began with --steps 12, not 99"):
@@ -82,7 +82,7 @@ def test_a_training_goes_on_with_its_model_and_its_settings_alone(
 
 
 def test_a_folder_is_replaced_only_by_force_and_only_if_it_is_ours(
-    lesson: type[Lesson], tiny: supplement.Settings, tmp_path: Path
+    lesson: type[Lesson], tiny: lesson_settings.Settings, tmp_path: Path
 ) -> None:
     learn(tiny, lesson)
     with pytest.raises(UserError, match="exists"):
@@ -95,7 +95,7 @@ def test_a_folder_is_replaced_only_by_force_and_only_if_it_is_ours(
     assert (tmp_path / "mine" / "notes.txt").exists()
 
 
-def test_two_trainings_do_not_share_a_folder(lesson: type[Lesson], tiny: supplement.Settings) -> None:
+def test_two_trainings_do_not_share_a_folder(lesson: type[Lesson], tiny: lesson_settings.Settings) -> None:
     assert tiny.out is not None
     with runs.alone(tiny.out), pytest.raises(UserError, match="another training writes here"):
         learn(tiny, lesson)
@@ -107,7 +107,7 @@ def test_two_trainings_do_not_share_a_folder(lesson: type[Lesson], tiny: supplem
 
 
 def test_the_model_that_it_goes_on_with_is_never_replaced(
-    lesson: type[Lesson], tiny: supplement.Settings, tmp_path: Path
+    lesson: type[Lesson], tiny: lesson_settings.Settings, tmp_path: Path
 ) -> None:
     first = learn(tiny, lesson)
     with pytest.raises(UserError, match="exists"):
@@ -119,7 +119,9 @@ def test_the_model_that_it_goes_on_with_is_never_replaced(
     assert model.load(first) and model.load(second)
 
 
-def test_what_is_learned_again_is_kept_with_how_it_was_before(lesson: type[Lesson], tiny: supplement.Settings) -> None:
+def test_what_is_learned_again_is_kept_with_how_it_was_before(
+    lesson: type[Lesson], tiny: lesson_settings.Settings
+) -> None:
     first = model.load(learn(tiny, lesson))
     second = model.load(learn(replace(tiny, run=first.folder, out=None, seed=1), lesson))
     assert second.hash != first.hash
@@ -127,7 +129,7 @@ def test_what_is_learned_again_is_kept_with_how_it_was_before(lesson: type[Lesso
     assert record["seed"] == 1 and record["model"] == first.hash and record["before"] == first.config[lesson.NAME]
 
 
-def test_model_train_does_not_go_on_with_it(lesson: type[Lesson], tiny: supplement.Settings) -> None:
+def test_model_train_does_not_go_on_with_it(lesson: type[Lesson], tiny: lesson_settings.Settings) -> None:
     with pytest.raises(UserError, match=f"was made by model.{lesson.NAME}"):
         train(replace(Train(), run=learn(tiny, lesson), resume=True))
 
@@ -154,7 +156,7 @@ def test_a_model_can_learn_one_after_the_other_and_is_given_away_packed(
 
 @pytest.mark.parametrize("wrong", [{"steps": 0}, {"batch": 0}, {"lr": 0.0}, {"ema": 1.0}, {"save_every": 3}])
 def test_impossible_settings_are_one_sentence(
-    lesson: type[Lesson], tiny: supplement.Settings, wrong: dict[str, float]
+    lesson: type[Lesson], tiny: lesson_settings.Settings, wrong: dict[str, float]
 ) -> None:
     with pytest.raises(UserError, match="expected"):
         learn(replace(tiny, **wrong), lesson)  # type: ignore[arg-type]
@@ -162,7 +164,7 @@ def test_impossible_settings_are_one_sentence(
 
 
 def test_a_model_whose_faces_are_not_here_is_one_sentence(
-    lesson: type[Lesson], tiny: supplement.Settings, tmp_path: Path
+    lesson: type[Lesson], tiny: lesson_settings.Settings, tmp_path: Path
 ) -> None:
     assert tiny.run is not None
     shutil.copytree(tiny.run, tmp_path / "moved")
@@ -173,13 +175,13 @@ def test_a_model_whose_faces_are_not_here_is_one_sentence(
 
 
 def test_one_stopped_before_its_first_checkpoint_resumes_too(
-    lesson: type[Lesson], tiny: supplement.Settings, monkeypatch: pytest.MonkeyPatch
+    lesson: type[Lesson], tiny: lesson_settings.Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ctrl_c(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(supplementing, "new_state", ctrl_c)
+        patch.setattr(lessons, "new_state", ctrl_c)
         learn(tiny, lesson)
     assert tiny.out is not None
     (tiny.out / "model.safetensors").unlink()  # stopped while files were copied
@@ -187,20 +189,20 @@ def test_one_stopped_before_its_first_checkpoint_resumes_too(
 
 
 def test_a_set_without_faces_for_validation_teaches_all_the_same(
-    lesson: type[Lesson], tiny: supplement.Settings, monkeypatch: pytest.MonkeyPatch
+    lesson: type[Lesson], tiny: lesson_settings.Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = supplementing.load_faces
+    load = lessons.load_faces
 
     def all_train(*given: Any) -> Faces:
         faces = load(*given)
         return replace(faces, train=np.ones_like(faces.train))
 
-    monkeypatch.setattr(supplementing, "load_faces", all_train)
+    monkeypatch.setattr(lessons, "load_faces", all_train)
     table = pd.read_csv(learn(tiny, lesson) / f"{lesson.NAME}.csv")
     assert table["val_loss"].isna().all()
 
 
-def test_pictures_cannot_come_on_the_way(lesson: type[Lesson], tiny: supplement.Settings, tmp_path: Path) -> None:
+def test_pictures_cannot_come_on_the_way(lesson: type[Lesson], tiny: lesson_settings.Settings, tmp_path: Path) -> None:
     assert tiny.run is not None
     images = shutil.copytree(runs.read_config(tiny.run)["data"], tmp_path / "faces") / "images"
     shutil.copytree(tiny.run, tmp_path / "run")
@@ -212,6 +214,6 @@ def test_pictures_cannot_come_on_the_way(lesson: type[Lesson], tiny: supplement.
         learn(replace(begun, resume=True), lesson)
 
 
-def test_nothing_to_resume_is_one_sentence(lesson: type[Lesson], tiny: supplement.Settings) -> None:
+def test_nothing_to_resume_is_one_sentence(lesson: type[Lesson], tiny: lesson_settings.Settings) -> None:
     with pytest.raises(UserError, match="nothing to resume"):
         learn(replace(tiny, resume=True), lesson)

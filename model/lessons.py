@@ -23,10 +23,10 @@ from data import ImageSet, open_set
 from model import opening, outcome, runs
 from model.devices import autocast, best_device, keep_memory
 from model.faces import Faces, evenly, in_batches, load_faces, resident
+from model.lesson_settings import Settings
 from model.reader import Student
 from model.runs import SmileModel
 from model.state import Checkpoint, moving_average
-from model.supplement import Settings
 from model.train import next_command
 from model.training import MOST_VALIDATION, ctrl_c, learning_rate
 from shell import UserError, typed, whole_file

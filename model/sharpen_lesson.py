@@ -28,9 +28,9 @@ from model import outcome, runs
 from model.critic import Critic, Distortion
 from model.devices import autocast
 from model.faces import Faces
+from model.lessons import Lesson
 from model.runs import SmileModel
 from model.sharpen import Settings
-from model.supplementing import Lesson
 from model.way import place
 from shell import UserError
 

@@ -1,13 +1,13 @@
-"""The training of `model.diffusion`: what the decoder leaves out of training faces, under noise, is found again."""
+"""The training of `model.detail_net`: what the decoder leaves out of training faces, under noise, is found again."""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from model.detail_net import LEFT_OUT, Detail, drawn_levels
 from model.devices import autocast
-from model.diffusion import LEFT_OUT, Detail, drawn_levels
-from model.supplementing import Lesson
+from model.lessons import Lesson
 
 
 class DetailLesson(Lesson):
