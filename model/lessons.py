@@ -20,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from data import ImageSet, open_set
-from model import opening, outcome, runs
+from model import fitting, opening, runs
 from model.devices import autocast, best_device, keep_memory
 from model.faces import Faces, evenly, in_batches, load_faces, resident
 from model.lesson_settings import Settings
@@ -93,7 +93,7 @@ class Lesson(ABC):
         if self.model.kind != "cvae":
             return None
         load_faces(opening.settings_of(self.model.config), self.out)
-        return outcome.reader_of(self.out)
+        return fitting.reader_of(self.out)
 
 
 @dataclass

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from model import outcome, runs
+from model import fitting, runs
 from model.devices import autocast
 from model.faces import Faces, evenly, in_batches
 from model.flow import Flow, Velocity, drawn_times
@@ -60,7 +60,7 @@ class PriorLesson(Lesson):
         latent = self.model.latent
         if self.student is None:
             return z[:, :0]
-        smile = outcome.read_decoded(self.model.network, self.student, z, self.device)
+        smile = fitting.read_decoded(self.model.network, self.student, z, self.device)
         return torch.cat([smile[:, None].to(z), (z - latent.mean) @ latent.readout[1:].T], 1)
 
     def net(self) -> Velocity:
@@ -100,4 +100,4 @@ class PriorLesson(Lesson):
         cpu = torch.device("cpu")
         model = runs.load(self.model.folder, cpu)
         flow = Flow(net.to(cpu), model.latent)
-        return {"drawn_way": outcome.find_way(flow, model.network, self.student, self.settings.seed, cpu)}
+        return {"drawn_way": fitting.find_way(flow, model.network, self.student, self.settings.seed, cpu)}

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model import outcome, runs
+from model import fitting, runs
 from model.critic import Critic, Distortion
 from model.devices import autocast
 from model.faces import Faces
@@ -144,9 +144,9 @@ class SharpenLesson(Lesson):
         focus, latent, way, drawn_way = 0.0, model.latent, model.way, model.drawn_way
         if self.refined:
             network, seed = network.to(self.device), self.settings.seed
-            focus, latent, way = outcome.refine(network, latent, way, self.faces, self.student, seed, self.device)
+            focus, latent, way = fitting.refine(network, latent, way, self.faces, self.student, seed, self.device)
             if model.prior is not None and self.student is not None:
-                drawn_way = outcome.find_way(model.space, network, self.student, seed, self.device)
+                drawn_way = fitting.find_way(model.space, network, self.student, seed, self.device)
         runs.save_model(self.out, network, latent)
         return {"focus": focus, "way": way} | ({} if model.prior is None else {"drawn_way": drawn_way})
 

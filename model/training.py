@@ -18,8 +18,9 @@ from model.cvae import CVAE
 from model.devices import autocast, best_device, keep_memory
 from model.distributed import Loss
 from model.faces import Faces, evenly, in_batches, load_faces, resident
+from model.fitting import finish
 from model.opening import keep_to_pictures, open_run
-from model.outcome import finish, save_activity, save_reconstructions, shown_faces
+from model.snapshots import save_activity, save_reconstructions, shown_faces
 from model.state import Clock, State, keep_best, new_state, stale
 from model.train import Settings
 from shell import UserError, typed

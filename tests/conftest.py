@@ -58,9 +58,9 @@ def opened(path: Path) -> Image.Image:
 @pytest.fixture
 def few_show_how_a_smile_rises(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests of whether degrees are fitted, not of how well: thousands of drawn faces take most of their time."""
-    from model import outcome
+    from model import fitting
 
-    monkeypatch.setattr(outcome, "ALONG", 16)
+    monkeypatch.setattr(fitting, "ALONG", 16)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from model import fitting, runs
 from model import flow as flow_module
-from model import outcome, runs
 from model.faces import load_faces
 from model.flow import Flow, Velocity, drawn_times
 from model.latent import Latent, fit_latent
@@ -241,9 +241,9 @@ def test_degrees_of_a_refined_run_are_in_even_steps(settings: Settings, tmp_path
     after = runs.load(learn(replace(settings, run=tmp_path / "refined"), PriorLesson))
     plain = runs.load(learn(replace(settings, out=tmp_path / "plain"), PriorLesson))
     assert plain.drawn_way == STRAIGHT
-    student = outcome.reader_of(after.folder)
+    student = fitting.reader_of(after.folder)
     assert student is not None and isinstance(after.space, Flow)
-    assert after.drawn_way == outcome.find_way(after.space, after.network, student, settings.seed, torch.device("cpu"))
+    assert after.drawn_way == fitting.find_way(after.space, after.network, student, settings.seed, torch.device("cpu"))
     assert after.way == before.way
     taught_on, kept = (model.folder / "model.safetensors" for model in (before, after))
     assert taught_on.read_bytes() == kept.read_bytes()
@@ -285,4 +285,4 @@ def test_a_reader_that_is_gone_is_taught_anew(settings: Settings, tmp_path: Path
     (tmp_path / "old" / "reader.safetensors").unlink()
     whole = runs.load(learn(replace(settings, run=tmp_path / "old"), PriorLesson))
     assert whole.prior is not None and whole.prior.people.shape[1] == whole.latent.readout.shape[0]
-    assert outcome.reader_of(whole.folder) is not None
+    assert fitting.reader_of(whole.folder) is not None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from model import opening, outcome, runs, sharpen_lesson
+from model import fitting, opening, runs, sharpen_lesson
 from model.critic import Critic, Distortion
 from model.detail import Settings as DetailSettings
 from model.detail_lesson import DetailLesson
@@ -67,9 +67,9 @@ def test_a_refined_model_gets_degrees_and_detail_of_what_it_draws_now(settings: 
     assert after.prior is not None
     for name, tensor in before.prior.state_dict().items():  # type: ignore[union-attr]
         torch.testing.assert_close(after.prior.state_dict()[name], tensor, rtol=0, atol=0)
-    student = outcome.reader_of(after.folder)
+    student = fitting.reader_of(after.folder)
     assert student is not None
-    assert after.drawn_way == outcome.find_way(after.space, after.network, student, settings.seed, CPU)
+    assert after.drawn_way == fitting.find_way(after.space, after.network, student, settings.seed, CPU)
     assert not torch.equal(after.latent.readout[0], before.latent.readout[0])  # the smile's alone is fitted anew
     torch.testing.assert_close(after.latent.readout[1:], before.latent.readout[1:], rtol=0, atol=0)
 

@@ -22,7 +22,7 @@ import model
 from data import is_validation, open_set
 from data.prepare import Drawn
 from data.prepare import main as prepare
-from model import faces, outcome, runs, sample, training
+from model import faces, fitting, runs, sample, training
 from model.cvae import CVAE
 from model.faces import held, load_faces, shuffle
 from model.folds import may_teach_reader
@@ -308,7 +308,7 @@ def test_what_cannot_be_held_is_told_before_a_run_is_replaced(run: Path, tmp_pat
             train(replace(TINY, run=tmp_path / "kept", force=True, **wrong))  # type: ignore[arg-type]
     assert model.load(tmp_path / "kept").hash == model.load(run).hash
     with pytest.raises(UserError, match=r"reader\.safetensors: does not hold this run's model"):
-        outcome.reader_of(tmp_path / "kept")
+        fitting.reader_of(tmp_path / "kept")
 
 
 def test_too_few_labels_name_the_missing_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -559,17 +559,17 @@ def test_at_a_refined_models_degrees_the_reader_sees_a_smile_that_rises_evenly(
     """The reader is replaced by one that sees brightness, in an S: fast in the middle between faces at -1 and at 1."""
     faces, student, cpu = model.load(run), Student(), torch.device("cpu")
     latent = replace(faces.latent, offset=torch.zeros(3))  # six steps of training leave it anywhere
-    z = latent.draw(outcome.new_people(latent, outcome.ALONG, 0))
+    z = latent.draw(fitting.new_people(latent, fitting.ALONG, 0))
     dark, bright = (faces.network.decoder(latent.at(z, at)).mean().item() for at in (-1.0, 1.0))
 
     def seen_in(_: Student, x: torch.Tensor) -> torch.Tensor:
         return torch.tanh(6 * ((x.mean((1, 2, 3)) - dark) / (bright - dark) - 0.5))
 
-    monkeypatch.setattr(outcome, "read_drawn", seen_in)
-    way = outcome.find_way(latent, faces.network, student, 0, cpu)
+    monkeypatch.setattr(fitting, "read_drawn", seen_in)
+    way = fitting.find_way(latent, faces.network, student, 0, cpu)
     assert len(way) == KNOTS
     places = [latent.at(z, at) for at in way]
-    steps = np.diff([outcome.read_decoded(faces.network, student, there, cpu).mean().item() for there in places])
+    steps = np.diff([fitting.read_decoded(faces.network, student, there, cpu).mean().item() for there in places])
     assert steps.mean() > 0 and np.ptp(steps) < 0.1 * steps.mean()
 
 

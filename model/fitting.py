@@ -1,10 +1,9 @@
-"""The end of a training: the latent space is fitted, the model saved, and its pictures drawn."""
+"""What a training fits when its steps are done: the latent space, and degrees to the faces that the decoder draws."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -13,19 +12,17 @@ from model.cvae import CVAE
 from model.devices import autocast
 from model.faces import READER, Faces, evenly, in_batches
 from model.flow import Flow
-from model.focus import focus_amount, focused
+from model.focus import focus_amount
 from model.latent import Latent, fit_latent, with_readout
 from model.reader import Floats, Student, read_drawn
+from model.snapshots import save_comparison
 from model.state import State
 from model.way import STRAIGHT, even_way
-from shell import whole_file
 
 PER_DIMENSION = 32  # faces that are drawn to fit the smile's read-out, for each latent dimension
 ALONG = 256  # faces that are drawn at each place to see how the smile rises
 PLACES = np.linspace(-1, 1, 41)  # where that is seen
 COMPARED = 1024  # faces whose detail is compared with what is drawn of them
-FOLLOWED = 512  # faces whose spread in the latent space is followed
-SHOWN = 32  # faces whose reconstructions are followed
 
 
 def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.device) -> None:
@@ -54,7 +51,7 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
 def refine(
     network: CVAE,
     latent: Latent,
-    way: Sequence[float],
+    way: tuple[float, ...],
     faces: Faces,
     student: Student | None,
     seed: int,
@@ -66,8 +63,10 @@ def refine(
     """
     focus = find_focus(network, faces, device)
     if student is None:
-        return focus, latent, tuple(way)
-    return focus, *fit_degrees(latent, network, student, seed, device)
+        return focus, latent, way
+    z = latent.draw(new_people(latent, PER_DIMENSION * latent.dimensions, seed))
+    latent = with_readout(latent, z, read_decoded(network, student, z, device))
+    return focus, latent, find_way(latent, network, student, seed, device)
 
 
 def reader_of(run: Path) -> Student | None:
@@ -87,15 +86,6 @@ def find_focus(network: CVAE, faces: Faces, device: torch.device) -> float:
     """How far the fine detail of what is drawn has to be raised to be that of the training faces."""
     batches = (faces.batch(some, device)[0] for some in in_batches(evenly(faces.training, COMPARED), 128))
     return focus_amount((x, network.decoder(network.encoder(x)[0])) for x in batches)
-
-
-def fit_degrees(
-    latent: Latent, network: CVAE, student: Student, seed: int, device: torch.device
-) -> tuple[Latent, tuple[float, ...]]:
-    """The latent space with its smile as the run's smile reader sees it in faces that are drawn, and the way in it."""
-    z = latent.draw(new_people(latent, PER_DIMENSION * len(latent.mean), seed))
-    latent = with_readout(latent, z, read_decoded(network, student, z, device))
-    return latent, find_way(latent, network, student, seed, device)
 
 
 def find_way(
@@ -127,46 +117,3 @@ def encode_training_faces(
         with torch.inference_mode(), autocast(device):
             mu, variance = network.posterior(x)
         yield mu.cpu(), variance.cpu(), torch.from_numpy(attributes[some])
-
-
-def shown_faces(faces: Faces) -> Tensor:
-    """The faces whose reconstructions are followed: of validation, filled up with training ones where those are few."""
-    kept = evenly(faces.validation, SHOWN)
-    more = evenly(faces.training, SHOWN - len(kept))
-    return faces.batch(np.concatenate([kept, more]), torch.device("cpu"))[0]
-
-
-@torch.inference_mode()
-def reconstruct(network: CVAE, x: Tensor, device: torch.device, focus: float = 0.0) -> pictures.Pictures:
-    """Pictures x (N, 3, S, S) through the mean of their latents and back: (N, S, S, 3) uint8."""
-    mu, _ = network.encoder(x.to(device))
-    return pictures.to_uint8(focused(network.decoder(mu), focus).cpu())
-
-
-def save_comparison(network: CVAE, shown: Tensor, run: Path, device: torch.device, focus: float = 0.0) -> None:
-    """reconstructions.png: faces, and what the model makes of them."""
-    originals = pictures.grid(pictures.to_uint8(shown), title="originals")
-    reconstructions = pictures.grid(reconstruct(network, shown, device, focus), title="reconstructions")
-    pictures.save(pictures.side_by_side(originals, reconstructions), run / "reconstructions.png")
-
-
-@torch.inference_mode()
-def save_activity(state: State, faces: Faces, run: Path, device: torch.device) -> None:
-    """Add a row to latent_activity.csv: the variance of each latent dimension's mean over faces that train nothing."""
-    path, kept = run / "latent_activity.csv", evenly(faces.validation, FOLLOWED)
-    if not len(kept):
-        return
-    means = [state.averaged.encoder(faces.batch(some, device)[0])[0] for some in in_batches(kept, 64)]
-    row = dict(enumerate(torch.cat(means).var(0, correction=0).tolist()))
-    table = pd.DataFrame([{"step": state.step} | {f"z{i}": value for i, value in row.items()}])
-    if path.exists():  # after --resume, rows that are made again are replaced
-        before = pd.read_csv(path)
-        table = pd.concat([before[before["step"] < state.step], table])
-    with whole_file(path) as aside:
-        table.to_csv(aside, index=False, lineterminator="\n")
-
-
-def save_reconstructions(state: State, shown: Tensor, run: Path, device: torch.device) -> None:
-    """One frame of the training's animation."""
-    sheet = pictures.grid(reconstruct(state.averaged, shown, device), title=f"step {state.step:,}")
-    pictures.save(sheet, run / "frames" / f"{state.step:07d}.png")
