@@ -21,13 +21,11 @@ from shell import UserError
 
 if TYPE_CHECKING:
     from PIL import Image
-    from torch import Tensor
 
     from model.framing import Floats, Frame, Picture
     from model.runs import SmileModel
 
 LEAST_SIDE = 16  # pixels of a face; a smaller one has no mouth
-LEAST_EXPLAINED = 0.7  # share of a crop's variance that the model explains if it is a face: at least 0.78 in UTKFace
 MISFIT = (8.0, 3.0)  # weights of the error (its log) and of the squared distance to the mean face, found by trial
 STRIP_PIXELS = 200  # height of a face in a strip
 
@@ -68,10 +66,12 @@ class Row(NamedTuple):
 
 def main(settings: Settings) -> None:
     check(settings)
-    sources = listed(settings.image)
     import pandas as pd
 
     from model import pictures, runs
+    from model.given import picture_files
+
+    sources = picture_files(settings.image)
 
     model = runs.load(settings.run)
     if model.kind != "cvae":
@@ -113,31 +113,6 @@ def check(settings: Settings) -> None:
     check_degrees("--shift", settings.shift)
     if settings.face is not None and settings.face < 1:
         raise UserError(f"--face {settings.face}: faces are counted from 1.")
-
-
-def listed(images: tuple[Path, ...]) -> list[Path]:
-    """The picture files that are meant: files as they are named, and all pictures of the folders.
-
-    Raises
-    ------
-    UserError
-        Nothing is named, or a folder has no pictures.
-    """
-    from data.decoding import SUFFIXES
-
-    if not images:
-        raise UserError("no picture is named; expected picture files, or folders of them.")
-
-    found: list[Path] = []
-    for path in images:
-        if not path.is_dir():
-            found.append(path)
-            continue
-        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-        if not inside:
-            raise UserError(f"{path}: no pictures in this folder.")
-        found += inside
-    return list(dict.fromkeys(found))
 
 
 def names(sources: list[Path]) -> list[str]:
@@ -264,6 +239,7 @@ def located(model: "SmileModel", picture: "Picture", whole: "Frame", how: str) -
         There is no face.
     """
     from model import framing
+    from model.given import shows_face
 
     if how == "crop":
         return []
@@ -287,6 +263,7 @@ def edit_face(
     import numpy as np
 
     from model import editing, framing
+    from model.given import seen
 
     crop = (framing.cut(original, frame, frame.pixels) / 255).clip(0, 1)
     z = model.encode(seen(model, crop))
@@ -296,32 +273,6 @@ def edit_face(
     change = editing.edited(crop, *decoded) - crop
     changed = framing.put_back(picture, change.astype(np.float32), frame)
     return changed, before, wish if is_degree else before + wish
-
-
-def seen(model: "SmileModel", crop: "Floats") -> "Tensor":
-    """A crop (n, n, 3) in [0, 1] as the model sees it, (1, 3, S, S)."""
-    import numpy as np
-    from PIL import Image
-
-    from model.pictures import to_tensor
-
-    small = Image.fromarray(np.rint(crop * 255).astype(np.uint8)).resize((model.size,) * 2, Image.Resampling.LANCZOS)
-    return to_tensor(np.asarray(small)[None])
-
-
-def shows_face(model: "SmileModel", picture: "Picture", frame: "Frame") -> bool:
-    """Whether the model explains a crop as well as it does faces."""
-    return explained(model, picture, frame) >= LEAST_EXPLAINED
-
-
-def explained(model: "SmileModel", picture: "Picture", frame: "Frame") -> float:
-    """The share of a crop's variance that the model can express; 0 for a crop without contrast."""
-    from model import framing
-
-    x = seen(model, framing.cut(picture, frame, frame.pixels).clip(0, 255) / 255)
-    variance = float(x.var((2, 3)).mean())
-    error = float((model.expressed(x)[1] - x).square().mean())
-    return 1 - error / variance if variance > 1e-4 else 0.0
 
 
 def misfit(model: "SmileModel", crops: "Floats") -> "Floats":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import shell
 from model.degrees import check_degrees
-from model.reconstruct import check_picture_name, given_faces, tell_left_out
+from model.reconstruct import check_picture_name
 from shell import UserError
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def main(settings: Settings) -> None:
     import torch
 
     from model import pictures, runs
+    from model.given import given_faces, tell_left_out
 
     model = runs.load(settings.run)
     print(f"model: {model.title}")

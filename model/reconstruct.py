@@ -15,8 +15,6 @@ from shell import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from model.runs import SmileModel
-
 COLUMNS = 8
 
 
@@ -41,6 +39,7 @@ def main(settings: Settings) -> None:
         raise UserError(f"--count {settings.count}: expected at least 1.")
     check_picture_name(settings.out)
     from model import pictures, runs
+    from model.given import given_faces, tell_left_out, validation_faces
 
     model = runs.load(settings.run)
     print(f"model: {model.title}")
@@ -77,65 +76,6 @@ def psnr(x: "Tensor", decoded: "Tensor") -> list[float]:
     """Peak signal-to-noise ratio in dB of each of N pictures in [0, 1]; of an exact copy, infinity."""
     errors = (x - decoded).square().mean((1, 2, 3)).tolist()
     return [-10 * math.log10(error) if error else math.inf for error in errors]
-
-
-def validation_faces(model: "SmileModel", data: Path | None, count: int) -> tuple["Tensor", list[str]]:
-    """Up to `count` faces (N, 3, S, S) of an image set that trained nothing, and their names.
-
-    Raises
-    ------
-    UserError
-        There is no such set, or it keeps no face for validation.
-    """
-    import numpy as np
-
-    from data import is_validation, open_set
-    from model.faces import evenly
-    from model.pictures import to_tensor
-
-    images = open_set(data or Path(model.config["data"]))
-    faces, names = images.pictures(model.size)
-    kept = evenly(np.flatnonzero([is_validation(name) for name in names]), count)
-    if not len(kept):
-        raise UserError(f"{images.folder}: none of its {len(names)} pictures is kept for validation; add some.")
-    return to_tensor(faces[kept]), [names[i] for i in kept]
-
-
-def given_faces(model: "SmileModel", images: tuple[Path, ...]) -> tuple["Tensor", list[str], list[str]]:
-    """Crops from files (N, 3, S, S), their names, and the files that show no face, each with its reason.
-
-    Raises
-    ------
-    UserError
-        None of them does.
-    """
-    import numpy as np
-
-    from data.decoding import BadPicture, decode
-    from model import edit, framing
-    from model.pictures import to_tensor
-
-    faces, names, left_out = [], [], []
-    for path in edit.listed(images):
-        try:
-            face = np.asarray(decode(path, model.size))
-        except BadPicture as error:
-            left_out.append(f"{path} ({error})")
-            continue
-        if not edit.shows_face(model, face, framing.centred(*face.shape[:2])):
-            left_out.append(f"{path} (no face that fills the picture)")
-            continue
-        faces.append(face)
-        names.append(str(path))
-    if not faces:
-        tell_left_out(left_out)
-    return to_tensor(np.stack(faces)), names, left_out
-
-
-def tell_left_out(left_out: list[str]) -> None:
-    """Raise a UserError that names the files that were left out, if there are any."""
-    if left_out:
-        raise UserError(f"left out {len(left_out)}: {shell.listed(left_out)}.")
 
 
 if __name__ == "__main__":
