@@ -10,16 +10,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from model.runs import SmileModel, load
+    from model.smile_model import SmileModel, load
 
 __all__ = ["SmileModel", "load"]
 
 
 def __getattr__(name: str) -> Any:  # torch takes seconds to import; --help does not need it
     if name in __all__:
-        from model import runs
+        from model import smile_model
 
-        return getattr(runs, name)
+        return getattr(smile_model, name)
     if name == "judges":
         return import_module("model.judges")
     raise AttributeError(f"module 'model' has no attribute '{name}'")

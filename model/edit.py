@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from model.framing import Floats, Frame, Picture
-    from model.runs import SmileModel
+    from model.smile_model import SmileModel
 
 LEAST_SIDE = 16  # pixels of a face; a smaller one has no mouth
 MISFIT = (8.0, 3.0)  # weights of the error (its log) and of the squared distance to the mean face, found by trial
@@ -68,12 +68,12 @@ def main(settings: Settings) -> None:
     check(settings)
     import pandas as pd
 
-    from model import pictures, runs
+    from model import pictures, smile_model
     from model.given import picture_files
 
     sources = picture_files(settings.image)
 
-    model = runs.load(settings.run)
+    model = smile_model.load(settings.run)
     if model.kind != "cvae":
         raise UserError(f"{model.folder}: is a run of kind {model.kind}, which knows no smile; --kind cvae trains one.")
     print(f"model: {model.title}")

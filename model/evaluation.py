@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from data import ImageSet, is_validation, open_set
-from model import judges, measures, runs
+from model import judges, measures, smile_model
 from model.copies import copied
 from model.devices import best_device
 from model.evaluate import Settings
@@ -29,7 +29,7 @@ from model.judging import GALLERY, make_judges, moved, recipe
 from model.measures import Figure, Floats, interval
 from model.pictures import at_size, to_tensor, to_uint8
 from model.reader import cross_validated
-from model.runs import SmileModel
+from model.smile_model import SmileModel
 from shell import UserError, progress
 
 INSIDE = tuple(np.linspace(-1, 1, 9).tolist())
@@ -135,7 +135,7 @@ def evaluate(settings: Settings) -> Evaluation:
     UserError
         There is no such run or set, its validation faces are too few, or judges cannot be had.
     """
-    model = runs.load(settings.run, best_device())
+    model = smile_model.load(settings.run, best_device())
     images = open_set(settings.data or model.config["data"])
     pictures, names = images.pictures(model.size)
     validation = np.array([is_validation(name) for name in names])

@@ -21,7 +21,7 @@ import shell
 from shell import UserError
 
 if TYPE_CHECKING:
-    from model.runs import SmileModel
+    from model.smile_model import SmileModel
     from model.views import Upload
 
 HOST = "127.0.0.1"
@@ -50,9 +50,9 @@ def main(settings: Settings) -> None:
             signal.signal(getattr(signal, name), lambda *_: sys.exit(143))
     with TemporaryDirectory(prefix="smilecvae") as folder:  # photographs do not outlive the page
         gradio = import_gradio(Path(folder))
-        from model import runs, views
+        from model import smile_model, views
 
-        model = runs.load(settings.run)
+        model = smile_model.load(settings.run)
         views.face(model, 0, 0, START)  # a run that has no smile ends here
         print(f"model: {model.title}")
         page = build(gradio, model)

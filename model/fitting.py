@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model import pictures, runs
+from model import pictures, runs, smile_model
 from model.cvae import CVAE
 from model.devices import autocast
 from model.faces import READER, Faces, evenly, in_batches
@@ -34,7 +34,7 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
     focus, way = 0.0, STRAIGHT
     if config.get("refine"):
         focus, latent, way = refine(network, latent, way, faces, reader_of(run), config["seed"], device)
-    runs.save_model(run, network, latent)
+    smile_model.save_model(run, network, latent)
     runs.write_metrics(run, rows)
     frames = sorted((run / "frames").glob("*.png"))
     pictures.save_animation(frames, run / "training.gif")

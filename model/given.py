@@ -17,7 +17,7 @@ from shell import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from model.runs import SmileModel
+    from model.smile_model import SmileModel
 
 LEAST_EXPLAINED = 0.7  # share of a crop's variance that the model explains if it is a face: at least 0.78 in UTKFace
 

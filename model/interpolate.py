@@ -21,7 +21,7 @@ from shell import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from model.runs import SmileModel
+    from model.smile_model import SmileModel
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ def main(settings: Settings) -> None:
     check_picture_name(settings.out)
     import torch
 
-    from model import pictures, runs
+    from model import pictures, smile_model
     from model.given import given_faces, tell_left_out
 
-    model = runs.load(settings.run)
+    model = smile_model.load(settings.run)
     print(f"model: {model.title}")
     if settings.images:
         x, names, left_out = given_faces(model, settings.images)

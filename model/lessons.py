@@ -20,12 +20,12 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from data import ImageSet, open_set
-from model import fitting, opening, runs
+from model import fitting, opening, runs, smile_model
 from model.devices import autocast, best_device, keep_memory
 from model.faces import Faces, evenly, in_batches, load_faces, resident
 from model.lesson_settings import Settings
 from model.reader import Student
-from model.runs import SmileModel
+from model.smile_model import SmileModel
 from model.state import Checkpoint, moving_average
 from model.train import next_command
 from model.training import MOST_VALIDATION, ctrl_c, learning_rate
@@ -178,7 +178,7 @@ def begin(settings: Settings, kind: type[Lesson], stack: ExitStack) -> tuple[Smi
     The folder is this training's alone until `stack` is closed.
     """
     name = kind.NAME
-    model = runs.load(settings.run, best_device())
+    model = smile_model.load(settings.run, best_device())
     home = runs.RUNS if model.shipped else model.folder.parent
     out = settings.out or home / f"{model.folder.name}-{name}"
     kind.check(settings, model)

@@ -34,9 +34,9 @@ def main(settings: Settings) -> None:
     import torch
 
     from data import open_set
-    from model import runs
+    from model import runs, smile_model
 
-    model = runs.load(settings.run)
+    model = smile_model.load(settings.run)
     if settings.out.exists() and (not settings.out.is_dir() or any(settings.out.iterdir())):
         raise UserError(f"{settings.out}: exists; --out names another folder.")
     about = open_set(model.config["data"]).about()

@@ -7,13 +7,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from model import fitting, runs
+from model import fitting, smile_model
 from model.devices import autocast
 from model.faces import Faces, evenly, in_batches
 from model.flow import Flow, Velocity, drawn_times
 from model.lessons import Lesson
 from model.prior import Settings
-from model.runs import SmileModel
+from model.smile_model import SmileModel
 from model.way import STRAIGHT
 from shell import UserError, progress
 
@@ -98,6 +98,6 @@ class PriorLesson(Lesson):
         if not self.refined or self.student is None:
             return {"drawn_way": STRAIGHT}
         cpu = torch.device("cpu")
-        model = runs.load(self.model.folder, cpu)
+        model = smile_model.load(self.model.folder, cpu)
         flow = Flow(net.to(cpu), model.latent)
         return {"drawn_way": fitting.find_way(flow, model.network, self.student, self.settings.seed, cpu)}

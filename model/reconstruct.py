@@ -38,10 +38,10 @@ def main(settings: Settings) -> None:
     if settings.count < 1:
         raise UserError(f"--count {settings.count}: expected at least 1.")
     check_picture_name(settings.out)
-    from model import pictures, runs
+    from model import pictures, smile_model
     from model.given import given_faces, tell_left_out, validation_faces
 
-    model = runs.load(settings.run)
+    model = smile_model.load(settings.run)
     print(f"model: {model.title}")
     if settings.images:
         x, names, left_out = given_faces(model, settings.images)

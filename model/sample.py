@@ -62,9 +62,9 @@ def main(settings: Settings) -> None:
         raise UserError("--calibrated: people judged faces made without --truncation and --exaggerate; leave them out.")
     import numpy as np
 
-    from model import pictures, runs
+    from model import pictures, smile_model
 
-    model = runs.load(settings.run)
+    model = smile_model.load(settings.run)
     print(f"model: {model.title}")
     degrees: tuple[float | None, ...] = tuple(dict.fromkeys(settings.smile)) or (None,)
     asked = {c: c for c in degrees}

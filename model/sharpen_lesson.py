@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model import fitting, runs
+from model import fitting, smile_model
 from model.critic import Critic, Distortion
 from model.devices import autocast
 from model.faces import Faces
 from model.lessons import Lesson
-from model.runs import SmileModel
 from model.sharpen import Settings
+from model.smile_model import SmileModel
 from model.way import place
 from shell import UserError
 
@@ -137,7 +137,7 @@ class SharpenLesson(Lesson):
     def keep(self, net: nn.Module) -> dict[str, object]:
         """The model with its new decoder; in a refined run with fine detail, read-out and ways by what it draws now."""
         assert isinstance(net, Rivals)
-        model = runs.load(self.model.folder)  # as it was, and on the processor, where degrees are fitted
+        model = smile_model.load(self.model.folder)  # as it was, and on the processor, where degrees are fitted
         network = model.network
         for weight, learned in zip(network.decoder.parameters(), net.decoder.parameters(), strict=True):
             weight.data.lerp_(learned.to(weight.device), self.settings.share)
@@ -147,7 +147,7 @@ class SharpenLesson(Lesson):
             focus, latent, way = fitting.refine(network, latent, way, self.faces, self.student, seed, self.device)
             if model.prior is not None and self.student is not None:
                 drawn_way = fitting.find_way(model.space, network, self.student, seed, self.device)
-        runs.save_model(self.out, network, latent)
+        smile_model.save_model(self.out, network, latent)
         return {"focus": focus, "way": way} | ({} if model.prior is None else {"drawn_way": drawn_way})
 
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from model.judges import Judges
-    from model.runs import SmileModel
     from model.screening import Floats, Screening
+    from model.smile_model import SmileModel
 
     Faces = NDArray[np.uint8]  # (I, K, S, S, 3)
 
@@ -76,9 +76,9 @@ class Settings:
 
 def main(settings: Settings) -> None:
     check(settings)
-    from model import runs
+    from model import smile_model
 
-    model = runs.load(settings.run)
+    model = smile_model.load(settings.run)
     print(f"model: {model.title}")
     asked = asked_degrees(settings, model.hash)
     # now, because a set that takes the place of the calibrated one puts its calibration aside
@@ -181,7 +181,7 @@ def draw(
     """
     import numpy as np
 
-    from model.runs import PEOPLE
+    from model.smile_model import PEOPLE
 
     most = settings.identities
     if judges is not None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from model.pictures import Pictures
-    from model.runs import SmileModel
+    from model.smile_model import SmileModel
 
 ROWS = 12  # shown by default
 FACES = 2048  # of the image set, for the figure
@@ -65,10 +65,10 @@ def main(settings: Settings) -> None:
         )
     import torch
 
-    from model import pictures, runs
+    from model import pictures, smile_model
     from model.given import given_faces, tell_left_out
 
-    model = runs.load(settings.run)
+    model = smile_model.load(settings.run)
     print(f"model: {model.title}")
     walked = chosen(axes(model, settings.pca), settings.axis)
     if settings.image is None:

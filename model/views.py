@@ -15,7 +15,7 @@ from PIL import Image
 
 from data.decoding import BadPicture, decode
 from model import pictures, sample
-from model.runs import SmileModel
+from model.smile_model import SmileModel
 from shell import UserError
 
 Picture = NDArray[np.uint8]  # (H, W, 3)

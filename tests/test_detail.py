@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from model import runs
+from model import smile_model
 from model.detail import Settings
 from model.detail_lesson import DetailLesson
 from model.detail_net import LEFT_OUT, MOST, Detail, noise_levels, noise_of
@@ -15,9 +15,9 @@ from shell import UserError
 
 
 @pytest.fixture
-def detailed(drawn_run: Path, tmp_path: Path) -> runs.SmileModel:
+def detailed(drawn_run: Path, tmp_path: Path) -> smile_model.SmileModel:
     settings = Settings(drawn_run, tmp_path / "detail", steps=12, batch=8, ema=0.5, log_every=2, save_every=4)
-    return runs.load(learn(settings, DetailLesson))
+    return smile_model.load(learn(settings, DetailLesson))
 
 
 # ---- the net
@@ -57,7 +57,7 @@ def test_noise_falls_to_none() -> None:
 
 
 def test_noise_is_the_faces_own_the_same_at_every_degree_and_unlike_that_of_others(drawn_run: Path) -> None:
-    model = runs.load(drawn_run)
+    model = smile_model.load(drawn_run)
     z = model.identities(64, 0)
     noise = noise_of(z, model.latent, model.size)
     assert noise.shape == (64, 3, 16, 16)
@@ -73,21 +73,21 @@ def test_noise_is_the_faces_own_the_same_at_every_degree_and_unlike_that_of_othe
 # ---- the model
 
 
-def test_new_faces_get_detail_and_nothing_else_changes(drawn_run: Path, detailed: runs.SmileModel) -> None:
-    plain = runs.load(drawn_run)
+def test_new_faces_get_detail_and_nothing_else_changes(drawn_run: Path, detailed: smile_model.SmileModel) -> None:
+    plain = smile_model.load(drawn_run)
     z = plain.identities(3, 0)
     assert plain.detail is None and torch.equal(plain.picture(z), plain.decode(z))
     assert torch.equal(detailed.decode(z), plain.decode(z))
     assert not torch.equal(detailed.picture(z), plain.picture(z))
     assert torch.equal(detailed.sample(0.5, 2, 0), detailed.picture(detailed.at(z[:2], 0.5)))
-    assert plain.hash != detailed.hash == runs.load(detailed.folder).hash
+    assert plain.hash != detailed.hash == smile_model.load(detailed.folder).hash
 
 
-def test_face_i_of_a_seed_is_the_same_whatever_the_count(detailed: runs.SmileModel) -> None:
+def test_face_i_of_a_seed_is_the_same_whatever_the_count(detailed: smile_model.SmileModel) -> None:
     torch.testing.assert_close(detailed.sample(0.0, 70, 0)[:2], detailed.sample(0.0, 2, 0), rtol=0, atol=2 / 255)
 
 
-def test_a_damaged_file_is_one_sentence(detailed: runs.SmileModel) -> None:
+def test_a_damaged_file_is_one_sentence(detailed: smile_model.SmileModel) -> None:
     (detailed.folder / "detail.safetensors").write_bytes(b"no")
     with pytest.raises(UserError, match=r"detail\.safetensors: does not hold this run's model"):
-        runs.load(detailed.folder)
+        smile_model.load(detailed.folder)

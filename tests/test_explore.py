@@ -24,10 +24,10 @@ from PIL import Image
 
 from data.prepare import Drawn
 from data.prepare import main as prepare
-from model import explore, pictures, runs, sample, views
+from model import explore, pictures, runs, sample, smile_model, views
 from model.cvae import CVAE
 from model.latent import fit_latent
-from model.runs import SmileModel
+from model.smile_model import SmileModel
 from shell import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -41,14 +41,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     network = CVAE(size=32, latent=8, width=16)
     mu = 3 * torch.randn(400, 8)
-    runs.save_model(folder, network, fit_latent([(mu, torch.full_like(mu, 0.1), mu[:, :1] / 3)]))
+    smile_model.save_model(folder, network, fit_latent([(mu, torch.full_like(mu, 0.1), mu[:, :1] / 3)]))
     runs.write_config(folder, {"kind": "cvae", "size": 32, "latent": 8, "width": 16, "finished": True})
     return folder
 
 
 @pytest.fixture(scope="module")
 def model(run: Path) -> SmileModel:
-    return runs.load(run)
+    return smile_model.load(run)
 
 
 @pytest.fixture(scope="module")
@@ -158,10 +158,10 @@ def test_a_taken_port_is_one_sentence() -> None:
 
 def test_a_model_without_a_smile_is_one_sentence(run: Path, tmp_path: Path) -> None:
     network, mu = CVAE(32, 8, 16, "vae"), torch.randn(400, 8)
-    runs.save_model(tmp_path, network, fit_latent([(mu, torch.ones_like(mu), torch.empty(400, 0))]))
+    smile_model.save_model(tmp_path, network, fit_latent([(mu, torch.ones_like(mu), torch.empty(400, 0))]))
     runs.write_config(tmp_path, runs.read_config(run) | {"kind": "vae"})
     with pytest.raises(UserError, match="is a run of kind vae, which cannot show a degree of smile"):
-        views.face(runs.load(tmp_path), 0, 0, 0.5)
+        views.face(smile_model.load(tmp_path), 0, 0, 0.5)
 
 
 @pytest.fixture(scope="module")

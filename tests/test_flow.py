@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from model import fitting, runs
+from model import fitting, runs, smile_model
 from model import flow as flow_module
 from model.faces import load_faces
 from model.flow import Flow, Velocity, drawn_times
@@ -173,19 +173,19 @@ def settings(drawn_run: Path, tmp_path: Path) -> Settings:
 
 
 def lesson_of(settings: Settings) -> PriorLesson:
-    model = runs.load(settings.run)
+    model = smile_model.load(settings.run)
     assert settings.run is not None
     faces = load_faces(settings_of(model.config), settings.run)
     return PriorLesson(model, faces, settings.run, settings, torch.device("cpu"))
 
 
 @pytest.fixture
-def whole(settings: Settings) -> runs.SmileModel:
-    return runs.load(learn(settings, PriorLesson))
+def whole(settings: Settings) -> smile_model.SmileModel:
+    return smile_model.load(learn(settings, PriorLesson))
 
 
-def test_new_faces_change_and_given_ones_do_not(drawn_run: Path, whole: runs.SmileModel) -> None:
-    plain = runs.load(drawn_run)
+def test_new_faces_change_and_given_ones_do_not(drawn_run: Path, whole: smile_model.SmileModel) -> None:
+    plain = smile_model.load(drawn_run)
     z = plain.identities(3)
     assert not torch.equal(whole.identities(3), z)
     assert not torch.equal(whole.sample(0.5, 3), plain.sample(0.5, 3))
@@ -206,7 +206,7 @@ def test_what_goes_with_the_smile_is_its_covariance_with_latents(settings: Setti
     torch.testing.assert_close(net.people.sort(0).values, lesson.known[0, lesson.faces.training].sort(0).values)
 
 
-def test_past_the_ends_of_its_way_a_face_goes_along_the_straight_line(whole: runs.SmileModel) -> None:
+def test_past_the_ends_of_its_way_a_face_goes_along_the_straight_line(whole: smile_model.SmileModel) -> None:
     people = whole.people(3)
     z = whole.latents(people, 1.0)
     assert torch.equal(whole.latents(people, 1.0, exaggerate=True), z)
@@ -215,11 +215,11 @@ def test_past_the_ends_of_its_way_a_face_goes_along_the_straight_line(whole: run
     torch.testing.assert_close(whole.latents(people, 3.0), whole.latent.move(z, by))
 
 
-def test_face_i_of_a_seed_is_the_same_whatever_the_count(whole: runs.SmileModel) -> None:
+def test_face_i_of_a_seed_is_the_same_whatever_the_count(whole: smile_model.SmileModel) -> None:
     torch.testing.assert_close(whole.sample(0.0, 70, 0)[:2], whole.sample(0.0, 2, 0), rtol=0, atol=2 / 255)
 
 
-def test_the_cycle_distance_is_that_of_whitened_latents(whole: runs.SmileModel) -> None:
+def test_the_cycle_distance_is_that_of_whitened_latents(whole: smile_model.SmileModel) -> None:
     x = whole.sample(None, 3)
     z = whole.encode(x)
     assert whole.cycle_distance(z, x).max() < 1e-3
@@ -227,7 +227,7 @@ def test_the_cycle_distance_is_that_of_whitened_latents(whole: runs.SmileModel) 
     torch.testing.assert_close(whole.cycle_distance(one, x), torch.ones(3), rtol=1e-2, atol=1e-2)
 
 
-def test_truncation_draws_faces_nearer_to_the_mean(whole: runs.SmileModel) -> None:
+def test_truncation_draws_faces_nearer_to_the_mean(whole: smile_model.SmileModel) -> None:
     far, near = (whole.latent.whitened(whole.identities(32, truncation=t)).square().mean() for t in (1.0, 0.5))
     assert near < 0.5 * far
 
@@ -237,9 +237,9 @@ def test_degrees_of_a_refined_run_are_in_even_steps(settings: Settings, tmp_path
     assert settings.run is not None
     shutil.copytree(settings.run, tmp_path / "refined")
     runs.write_config(tmp_path / "refined", runs.read_config(settings.run) | {"refine": True})
-    before = runs.load(tmp_path / "refined")
-    after = runs.load(learn(replace(settings, run=tmp_path / "refined"), PriorLesson))
-    plain = runs.load(learn(replace(settings, out=tmp_path / "plain"), PriorLesson))
+    before = smile_model.load(tmp_path / "refined")
+    after = smile_model.load(learn(replace(settings, run=tmp_path / "refined"), PriorLesson))
+    plain = smile_model.load(learn(replace(settings, out=tmp_path / "plain"), PriorLesson))
     assert plain.drawn_way == STRAIGHT
     student = fitting.reader_of(after.folder)
     assert student is not None and isinstance(after.space, Flow)
@@ -250,7 +250,7 @@ def test_degrees_of_a_refined_run_are_in_even_steps(settings: Settings, tmp_path
     changed = runs.read_config(after.folder) | {"drawn_way": [-0.5, 0.1, 0.5]}
     first = after.hash
     runs.write_config(after.folder, changed)
-    other = runs.load(after.folder)
+    other = smile_model.load(after.folder)
     assert other.hash != first
     assert not torch.equal(other.sample(1.0, 2), after.sample(1.0, 2))
 
@@ -258,18 +258,18 @@ def test_degrees_of_a_refined_run_are_in_even_steps(settings: Settings, tmp_path
 def test_a_model_without_a_condition_draws_whole_faces_too(drawn_run: Path, tmp_path: Path, settings: Settings) -> None:
     config = runs.read_config(drawn_run)
     tiny = replace(settings_of(config), kind="ae", run=tmp_path / "ae", steps=4, save_every=2, log_every=2)
-    plain = runs.load(train(tiny))
-    whole = runs.load(learn(replace(settings, run=plain.folder), PriorLesson))
+    plain = smile_model.load(train(tiny))
+    whole = smile_model.load(learn(replace(settings, run=plain.folder), PriorLesson))
     assert whole.prior is not None and whole.prior.people.shape[1] == 0
     assert not torch.equal(whole.sample(None, 2), plain.sample(None, 2))
     with pytest.raises(UserError, match="is a run of kind ae"):
         whole.sample(0.5, 2)
 
 
-def test_a_damaged_file_is_one_sentence(whole: runs.SmileModel) -> None:
+def test_a_damaged_file_is_one_sentence(whole: smile_model.SmileModel) -> None:
     (whole.folder / "prior.safetensors").write_bytes(b"no")
     with pytest.raises(UserError, match=r"prior\.safetensors: does not hold this run's model"):
-        runs.load(whole.folder)
+        smile_model.load(whole.folder)
 
 
 @pytest.mark.parametrize("wrong", [{"width": 0}, {"dropout": 1.0}])
@@ -283,6 +283,6 @@ def test_a_reader_that_is_gone_is_taught_anew(settings: Settings, tmp_path: Path
     assert settings.run is not None
     shutil.copytree(settings.run, tmp_path / "old")
     (tmp_path / "old" / "reader.safetensors").unlink()
-    whole = runs.load(learn(replace(settings, run=tmp_path / "old"), PriorLesson))
+    whole = smile_model.load(learn(replace(settings, run=tmp_path / "old"), PriorLesson))
     assert whole.prior is not None and whole.prior.people.shape[1] == whole.latent.readout.shape[0]
     assert fitting.reader_of(whole.folder) is not None

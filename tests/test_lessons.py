@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import model
-from model import detail, lesson_settings, lessons, pack, prior, runs, sharpen
+from model import detail, lesson_settings, lessons, pack, prior, runs, sharpen, smile_model
 from model.detail_lesson import DetailLesson
 from model.faces import Faces
 from model.lessons import Lesson, learn
@@ -62,7 +62,7 @@ def test_a_resumed_training_ends_as_one_never_stopped(
     with pytest.raises(
         UserError, match=rf"not finished; python -m model.{lesson.NAME} --run \S+ --out {cut.out} --resume"
     ):
-        runs.load(cut.out)
+        smile_model.load(cut.out)
     monkeypatch.setattr(lessons, "training_step", step)
     resumed = pd.read_csv(learn(type(tiny)(tiny.run, cut.out, resume=True), lesson) / f"{lesson.NAME}.csv")
     pd.testing.assert_frame_equal(resumed, whole, check_exact=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from model import fitting, opening, runs, sharpen_lesson
+from model import fitting, opening, runs, sharpen_lesson, smile_model
 from model.critic import Critic, Distortion
 from model.detail import Settings as DetailSettings
 from model.detail_lesson import DetailLesson
@@ -31,13 +31,13 @@ def settings(drawn_run: Path, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def lesson(settings: Settings) -> SharpenLesson:
-    model = runs.load(settings.run)
+    model = smile_model.load(settings.run)
     faces = load_faces(opening.settings_of(model.config), settings.run)  # type: ignore[arg-type]
     return SharpenLesson(model, faces, settings.run, settings, CPU)  # type: ignore[arg-type]
 
 
 def test_the_decoder_alone_changes(settings: Settings) -> None:
-    before, after = runs.load(settings.run), runs.load(learn(settings, SharpenLesson))
+    before, after = smile_model.load(settings.run), smile_model.load(learn(settings, SharpenLesson))
     for name, tensor in before.network.state_dict().items():
         if not name.startswith("decoder"):
             torch.testing.assert_close(after.network.state_dict()[name], tensor, rtol=0, atol=0)
@@ -49,9 +49,9 @@ def test_the_decoder_alone_changes(settings: Settings) -> None:
 
 
 def test_a_share_of_what_was_learned_is_kept(settings: Settings, tmp_path: Path) -> None:
-    old = runs.load(settings.run)
-    half = runs.load(learn(replace(settings, share=0.5), SharpenLesson))
-    whole = runs.load(learn(replace(settings, share=1.0, out=tmp_path / "whole"), SharpenLesson))
+    old = smile_model.load(settings.run)
+    half = smile_model.load(learn(replace(settings, share=0.5), SharpenLesson))
+    whole = smile_model.load(learn(replace(settings, share=1.0, out=tmp_path / "whole"), SharpenLesson))
     for one, two, three in zip(*(m.network.decoder.parameters() for m in (old, half, whole)), strict=True):
         torch.testing.assert_close(two, (one + three) / 2)
 
@@ -61,8 +61,8 @@ def test_a_refined_model_gets_degrees_and_detail_of_what_it_draws_now(settings: 
     learn(PriorSettings(settings.run, tmp_path / "prior", **FEW), PriorLesson)  # type: ignore[arg-type]
     config = runs.read_config(tmp_path / "prior")
     runs.write_config(tmp_path / "prior", config | {"refine": True, "focus": 9.0})
-    before = runs.load(tmp_path / "prior")
-    after = runs.load(learn(replace(settings, run=tmp_path / "prior"), SharpenLesson))
+    before = smile_model.load(tmp_path / "prior")
+    after = smile_model.load(learn(replace(settings, run=tmp_path / "prior"), SharpenLesson))
     assert after.focus != 9.0
     assert after.prior is not None
     for name, tensor in before.prior.state_dict().items():  # type: ignore[union-attr]

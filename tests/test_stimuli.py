@@ -20,7 +20,7 @@ import data
 import sessions
 import shell
 from data.calibration import read_calibration, write_calibration
-from model import judges, runs, sample, stimuli
+from model import judges, runs, sample, smile_model, stimuli
 from model.cvae import CVAE
 from model.latent import Latent
 from model.luminance import face_oval, match, moments
@@ -57,7 +57,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     one = torch.eye(Z)
     folder = Path("runs/tiny")
     folder.mkdir(parents=True)
-    runs.save_model(folder, network, Latent(torch.zeros(Z), one, one[:1].clone(), torch.zeros(1), one[:, :1].clone()))
+    smile_model.save_model(
+        folder, network, Latent(torch.zeros(Z), one, one[:1].clone(), torch.zeros(1), one[:, :1].clone())
+    )
     config = {"size": SIZE, "latent": Z, "width": 16, "kind": "cvae", "data": "data/faces", "finished": True}
     runs.write_config(folder, config)
     return folder
@@ -87,13 +89,13 @@ def test_the_set_says_of_each_picture_how_it_was_made(run: Path) -> None:
     assert sorted(table["image"]) == list(images.names)
     assert table["identity"].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert table["asked_smile"].tolist() == [-1, 0, 1] * 3
-    assert set(table["model"]) == {runs.load(run).hash} and set(table["seed"]) == {0}
+    assert set(table["model"]) == {smile_model.load(run).hash} and set(table["seed"]) == {0}
     assert images.about()["source"] == "model.stimuli" and images.about()["licence"] == "unknown"
 
 
 def test_number_i_is_the_same_person_as_in_model_sample(run: Path) -> None:
     main(SMALL)
-    expected = to_uint8(runs.load(run).sample(1.0, 3, 0))
+    expected = to_uint8(smile_model.load(run).sample(1.0, 3, 0))
     for i in range(3):
         with Image.open(f"data/stimuli/images/{i:04d}_+1.00.png") as picture:
             np.testing.assert_allclose(np.asarray(picture).astype(int), expected[i], atol=1)
@@ -334,7 +336,7 @@ class Eye:
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch) -> Toy:
     model = Toy()
-    monkeypatch.setattr(runs, "load", lambda run: model)
+    monkeypatch.setattr(smile_model, "load", lambda run: model)
     monkeypatch.setattr(judges, "load", lambda folder, fetch: Eye())
     return model
 
@@ -478,7 +480,7 @@ def test_what_is_usual_is_learned_from_samples() -> None:
 def judged(run: Path) -> Path:
     """A stimulus set with the calibration of runs/tiny."""
     folder = Path("data/judged")
-    write_calibration(folder, replace(CALIBRATION, model=runs.load(run).hash))
+    write_calibration(folder, replace(CALIBRATION, model=smile_model.load(run).hash))
     return folder
 
 
@@ -521,7 +523,7 @@ def test_a_calibration_without_people_is_told_of(name: str, judged: Path, capsys
 def test_calibrated_samples_are_those_at_the_asked_degree(judged: Path, run: Path) -> None:
     sample.main(sample.Settings(smile=(0.5,), count=2, run=run, calibrated=judged, separate=True, out=Path("out")))
     asked = read_calibration(judged).to_asked(0.5)
-    expected = to_uint8(runs.load(run).sample(asked, 2, 0))
+    expected = to_uint8(smile_model.load(run).sample(asked, 2, 0))
     with Image.open("out/smile_0.50/0001.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture), expected[1])
     manifest = pd.read_csv("out/manifest.csv")

@@ -27,7 +27,7 @@ from model.cvae import CVAE
 from model.faces import held, load_faces, shuffle
 from model.folds import may_teach_reader
 from model.reader import Student
-from model.runs import SmileModel
+from model.smile_model import SmileModel
 from model.state import moving_average
 from model.train import Settings
 from model.training import train
