@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from data import calibration
@@ -62,12 +63,12 @@ def set_folder(name: str) -> Path:
     return Path("data") / name
 
 
-def name_left_out(left_out: Mapping[str, str], most: int = 10) -> None:
-    """Name what was left out and why; past `most` files only their number."""
-    for name, reason in list(left_out.items())[:most]:
+def name_left_out(left_out: Mapping[str, str]) -> None:
+    """Name what was left out and why; past ten files only their number."""
+    for name, reason in islice(left_out.items(), 10):
         print(f"left out {name}: {reason}")
-    if len(left_out) > most:
-        print(f"... and {len(left_out) - most} more")
+    if len(left_out) > 10:
+        print(f"... and {len(left_out) - 10} more")
 
 
 def put_labels_aside(folder: Path) -> None:

@@ -41,7 +41,7 @@ def kl_divergence(mu: Tensor, log_var: Tensor, prior_mu: Tensor | float = 0.0) -
 class CVAE(nn.Module):
     """p(z|c) = N(c w, I), q(z|x), p(x|z), and the read-out s(z) = r.z + b."""
 
-    def __init__(self, size: int = 64, latent: int = 128, width: int = 32, kind: Kind = "cvae") -> None:
+    def __init__(self, size: int, latent: int, width: int, kind: Kind = "cvae") -> None:
         super().__init__()
         self.kind = kind
         self.encoder = Encoder(size, latent, width)

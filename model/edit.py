@@ -74,14 +74,15 @@ def main(settings: Settings) -> None:
     sources = picture_files(settings.image)
 
     model = smile_model.load(settings.run)
-    if model.kind != "cvae":
-        raise UserError(f"{model.folder}: is a run of kind {model.kind}, which knows no smile; --kind cvae trains one.")
+    model.needs_condition("change a smile")
     print(f"model: {model.title}")
     if settings.framing == "photograph":
         from model import framing
 
         if not framing.detector_present():
-            raise framing.needs_detector()
+            raise UserError(
+                "--framing photograph finds faces by dlib, which is missing: pip install dlib-bin brings it."
+            )
     if any(abs(smile) > 1 for smile in settings.smile):
         print("note: degrees outside [-1, 1] go beyond what people's labels cover; the model levels off there.")
     out = settings.out or model.results / "edits"

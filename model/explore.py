@@ -50,10 +50,10 @@ def main(settings: Settings) -> None:
             signal.signal(getattr(signal, name), lambda *_: sys.exit(143))
     with TemporaryDirectory(prefix="smilecvae") as folder:  # photographs do not outlive the page
         gradio = import_gradio(Path(folder))
-        from model import smile_model, views
+        from model import smile_model
 
         model = smile_model.load(settings.run)
-        views.face(model, 0, 0, START)  # a run that has no smile ends here
+        model.needs_condition("show a degree of smile")
         print(f"model: {model.title}")
         page = build(gradio, model)
         page.launch(

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit, logsumexp
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -35,7 +36,7 @@ KNOWS_UTKFACE = (
     "by its authors, face-api's net for age and gender learned from UTKFace, among other sets: its errors of them are "
     "not those of faces that it never saw."
 )
-HAPPY, FEMALE = 1, 1  # where they stand among the net's outputs
+HAPPY = 1  # where it stands among the outputs of `expression`
 BATCH = 16  # pictures; larger ones leave the processor's cache and are slower
 MEAN_RGB = (122.782, 117.001, 104.298)
 
@@ -127,9 +128,7 @@ class FaceApi:
     def happiness(self, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Log odds of the expression *happy* against the six others (N,): unbounded, so graded where p is 0 or 1."""
         logits = self._run("face_expression", expression, pictures, 112)  # (N, 7)
-        others = np.delete(logits, HAPPY, axis=1)
-        top = others.max(1, keepdims=True)
-        odds: NDArray[np.float64] = logits[:, HAPPY] - (top[:, 0] + np.log(np.exp(others - top).sum(1)))
+        odds: NDArray[np.float64] = logits[:, HAPPY] - logsumexp(np.delete(logits, HAPPY, axis=1), axis=1)
         return odds
 
     def describe(self, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -140,8 +139,8 @@ class FaceApi:
 
     def attributes(self, pictures: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
         """`age` in years and `p(female)`, each (N,)."""
-        said = self._run("age_gender", age_gender, pictures, 112)  # (N, 3)
-        return {"age": said[:, 0], "p(female)": 1 / (1 + np.exp(said[:, 1] - said[:, 1 + FEMALE]))}
+        age, male, female = self._run("age_gender", age_gender, pictures, 112).T
+        return {"age": age, "p(female)": expit(female - male)}
 
     @torch.inference_mode()
     def _run(

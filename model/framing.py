@@ -17,8 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from shell import UserError
-
 Picture = NDArray[np.uint8]  # (H, W, 3)
 Floats = NDArray[np.floating]
 
@@ -176,8 +174,3 @@ def refined(picture: Picture, frame: Frame, size: int, misfit: Callable[[Floats]
             step /= 2
     back = frame.side / start.side
     return Frame(frame.x + (best.x - start.x) * back, frame.y + (best.y - start.y) * back, best.side * back, best.angle)
-
-
-def needs_detector() -> UserError:
-    """What to say where a photograph is asked for and dlib is missing."""
-    return UserError("--framing photograph finds faces by dlib, which is missing: pip install dlib-bin brings it.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,6 @@ from model.reader import agreement, cross_validated, fit_ridge
 from model.runs import digest
 from shell import UserError
 
-Kind = Literal["own", "face-api"]
 MOST_TAUGHT = 2000  # faces of known truth that teach the judge of smiles
 FEWEST_KNOWN = 100
 FEATURE_VARIANCE = 100.0  # of all features together: where the ridge's penalties make a difference
@@ -29,7 +28,7 @@ MOST_SEEN = 2000  # faces whose age and gender are compared with what is known
 GALLERY = 185  # faces among which one is to be found again
 
 
-def make_judges(kind: Kind, images: ImageSet, config: dict[str, Any], steps: int, seed: int) -> Judges:
+def make_judges(kind: str, images: ImageSet, config: dict[str, Any], steps: int, seed: int) -> Judges:
     """Judges for a run with this config (the model's, for its smile reader's labels) on an image set.
 
     Raises

@@ -127,7 +127,7 @@ def frechet(a: Floats, b: Floats) -> float:
     return float(np.sum((a.mean(0) - b.mean(0)) ** 2) + np.trace(first) + np.trace(second) - 2 * cross)
 
 
-def frechet_floor(real: Floats, count: int, splits: int = 20) -> float:
+def frechet_floor(real: Floats, count: int) -> float:
     """What `frechet` gives for `count` real faces against `count` others, from real (N, K) of which N may be fewer.
 
     The mean over random halves of real against the other half, times (N / 2) / count: between samples of one
@@ -135,7 +135,7 @@ def frechet_floor(real: Floats, count: int, splits: int = 20) -> float:
     """
     random, half = np.random.default_rng(0), len(real) // 2
     found = []
-    for _ in range(splits):
+    for _ in range(20):
         order = random.permutation(len(real))
         found.append(frechet(real[order[:half]], real[order[half : 2 * half]]))
     return float(np.mean(found)) * half / count
@@ -191,13 +191,10 @@ def top_1(queries: Floats, gallery: Floats) -> NDArray[np.bool_]:
 
 def area_under_curve(scores: Floats, positive: NDArray[np.bool_]) -> float:
     """Probability that a positive scores higher than a negative, ties counting half (Mann and Whitney, 1947)."""
-    from scipy.stats import rankdata
+    from scipy.stats import mannwhitneyu
 
-    count = int(positive.sum())
-    if not 0 < count < len(positive):
-        return float("nan")
-    above = rankdata(scores)[positive].sum() - count * (count + 1) / 2
-    return float(above / (count * (len(positive) - count)))
+    pairs = int(positive.sum()) * int((~positive).sum())
+    return float(mannwhitneyu(scores[positive], scores[~positive]).statistic / pairs) if pairs else float("nan")
 
 
 def calibration(readings: Floats, labels: Floats) -> tuple[float, float]:
@@ -209,19 +206,19 @@ def calibration(readings: Floats, labels: Floats) -> tuple[float, float]:
     return float(a), float(b)
 
 
-def resampled_slopes(readings: Floats, labels: Floats, rounds: int = 200) -> list[float]:
+def resampled_slopes(readings: Floats, labels: Floats) -> list[float]:
     """b of `calibration` to bootstrap samples of the faces; those without two different labels, or falling, not."""
     random = np.random.default_rng(0)
-    drawn = (random.integers(len(labels), size=len(labels)) for _ in range(rounds))
+    drawn = (random.integers(len(labels), size=len(labels)) for _ in range(200))
     slopes = [calibration(readings[some], labels[some])[1] for some in drawn if np.ptp(labels[some])]
     return [b for b in slopes if b > 0]
 
 
-def calibrated_error(readings: Floats, labels: Floats, folds: int = 10) -> float:
-    """Standard deviation of the mapped reading from the label, each face mapped by the other folds' `calibration`."""
-    fold = np.random.default_rng(0).permutation(len(labels)) % folds
+def calibrated_error(readings: Floats, labels: Floats) -> float:
+    """Standard deviation of the mapped reading from the label, each face mapped by the other 9 folds' `calibration`."""
+    fold = np.random.default_rng(0).permutation(len(labels)) % 10
     errors = np.empty(len(labels))
-    for k in range(folds):
+    for k in range(10):
         here = fold == k
         if here.any():
             a, b = calibration(readings[~here], labels[~here])

@@ -37,7 +37,7 @@ def main(settings: Settings) -> None:
     from model import runs, smile_model
 
     model = smile_model.load(settings.run)
-    if settings.out.exists() and (not settings.out.is_dir() or any(settings.out.iterdir())):
+    if not runs.is_free(settings.out):
         raise UserError(f"{settings.out}: exists; --out names another folder.")
     about = open_set(model.config["data"]).about()
     missing = [key for key in ("name", "source", "licence") if key not in about]

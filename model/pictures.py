@@ -94,13 +94,13 @@ def save_manifest(table: "pd.DataFrame", out: Path) -> Path:
     return path
 
 
-def save_animation(frames: Sequence[Path], path: Path, last_s: float = 3.0) -> Path:
-    """An endless GIF of picture files, the last one held for `last_s` seconds; returns its path."""
+def save_animation(frames: Sequence[Path], path: Path) -> Path:
+    """An endless GIF of picture files, five a second, the last one held for three; returns its path."""
     # one palette for all frames, of the last one: faces do not flicker
     pictures = [Image.open(frame).convert("RGB") for frame in frames]
     palette = pictures[-1].quantize(256, method=Image.Quantize.MEDIANCUT)
     quantized = [p.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for p in pictures]
-    durations = [200] * (len(frames) - 1) + [int(1000 * last_s)]
+    durations = [200] * (len(frames) - 1) + [3000]
     with whole_file(path) as aside:
         quantized[0].save(aside, save_all=True, append_images=quantized[1:], duration=durations, loop=0, optimize=True)
     return path

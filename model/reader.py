@@ -13,6 +13,7 @@ degrees; it never judges a result.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ Fit = Callable[[Floats, Floats], tuple[Floats, float, float]]
 
 SIZE = 64  # the reader looks at 64 px whatever the model's size
 MOUTH = (slice(26, 64), slice(8, 56))  # rows and columns of an aligned face that a smile changes
+BLOCK, BINS = 8, 8  # pixels a side, directions
 PENALTIES = np.geomspace(0.3, 300, 13)
 
 
@@ -69,8 +71,8 @@ def read_smiles(
     return degrees, figures | agreement("validation", degrees[kept], labels[kept]), student
 
 
-def gradient_histograms(pictures: NDArray[np.uint8], cell: int = 4, bins: int = 8) -> Floats:
-    """Histograms of gradient directions of the mouth region in half-overlapping blocks of 2 x 2 cells.
+def gradient_histograms(pictures: NDArray[np.uint8]) -> Floats:
+    """Histograms of gradient directions of the mouth region in half-overlapping blocks of `BLOCK` pixels a side.
 
     (N, 64, 64, 3) uint8 -> (N, F). A smile is a change of the directions of edges; light and skin tone are not.
     """
@@ -80,15 +82,14 @@ def gradient_histograms(pictures: NDArray[np.uint8], cell: int = 4, bins: int = 
         right = grey[:, :, 1:-1, 2:] - grey[:, :, 1:-1, :-2]
         down = grey[:, :, 2:, 1:-1] - grey[:, :, :-2, 1:-1]
         strength = (right.square() + down.square()).sqrt()
-        angle = torch.atan2(down, right).remainder(torch.pi) * (bins / torch.pi)  # in bins; opposite directions are one
-        low, share = angle.long() % bins, angle.frac()
-        histogram = torch.zeros(len(some), bins, *strength.shape[2:])
+        angle = torch.atan2(down, right).remainder(torch.pi) * (BINS / torch.pi)  # in bins; opposite directions are one
+        low, share = angle.long() % BINS, angle.frac()
+        histogram = torch.zeros(len(some), BINS, *strength.shape[2:])
         histogram.scatter_(1, low, strength * (1 - share))
-        histogram.scatter_add_(1, (low + 1) % bins, strength * share)
-        blocks = F.avg_pool2d(histogram, 2 * cell, cell)
-        parts.append(
-            (blocks / (blocks.square().mean((1, 2, 3), keepdim=True) * bins).sqrt().clamp(min=1e-6)).flatten(1)
-        )
+        histogram.scatter_add_(1, (low + 1) % BINS, strength * share)
+        blocks = F.avg_pool2d(histogram, BLOCK, BLOCK // 2)
+        norm = (blocks.square().mean((1, 2, 3), keepdim=True) * BINS).sqrt()
+        parts.append((blocks / norm.clamp(min=1e-6)).flatten(1))
     return torch.cat(parts).double().numpy()
 
 
@@ -138,11 +139,11 @@ def agreement(name: str, said: Floats, labels: Floats) -> dict[str, float]:
 class Student(nn.Sequential):
     """Mouth region (B, 1, 38, 48) -> degree (B, 1)."""
 
-    def __init__(self, width: int = 16) -> None:
+    def __init__(self) -> None:
         layers: list[nn.Module] = []
-        for before, after in ((1, width), (width, 2 * width), (2 * width, 4 * width), (4 * width, 4 * width)):
+        for before, after in pairwise((1, 16, 32, 64, 64)):
             layers += [nn.Conv2d(before, after, 3, padding=1), GroupNorm(4, after), nn.SiLU(), nn.MaxPool2d(2)]
-        super().__init__(*layers[:-1], nn.Flatten(), nn.Dropout(0.3), nn.Linear(4 * width * 4 * 6, 1))
+        super().__init__(*layers[:-1], nn.Flatten(), nn.Dropout(0.3), nn.Linear(64 * 4 * 6, 1))
         self.to(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:

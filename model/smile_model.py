@@ -144,7 +144,7 @@ class SmileModel:
 
     def read(self, z: Tensor) -> Tensor:
         """z (N, Z) of given faces -> the degree of smile that the model sees in them (N,), unclipped."""
-        self._needs_condition("read a smile")
+        self.needs_condition("read a smile")
         return degree(self.latent.read(z), self.way)
 
     def people(self, which: int | Sequence[int], seed: int = 0, truncation: float = 1.0) -> Tensor:
@@ -186,7 +186,7 @@ class SmileModel:
             raise ValueError(f"expected people {wanted}; found {tuple(people.shape)}.")
         if smile is None:
             return self._in_parts(self.space.draw, people)
-        self._needs_condition("show a degree of smile")
+        self.needs_condition("show a degree of smile")
         return self.placed(people, place(_each(smile, people), self.drawn_way, None if exaggerate else BEYOND))
 
     def placed(self, people: Tensor, at: Tensor) -> Tensor:
@@ -213,7 +213,7 @@ class SmileModel:
 
     def at(self, z: Tensor, smile: Degrees) -> Tensor:
         """Given faces z (N, Z) moved along the straight line to degree `smile`: everything else about them stays."""
-        self._needs_condition("show a degree of smile")
+        self.needs_condition("show a degree of smile")
         return self.latent.at(z, place(_each(smile, z), self.way))
 
     def turned(self, z: Tensor, smile: Degrees) -> Tensor:
@@ -221,12 +221,12 @@ class SmileModel:
 
         As `at`, but that a face beyond [-1, 1] starts from where it is on the way that levels off.
         """
-        self._needs_condition("change a smile")
+        self.needs_condition("change a smile")
         return self.latent.move(z, place(_each(smile, z), self.way) - place(self.read(z), self.way))
 
     def shifted(self, z: Tensor, by: Degrees) -> Tensor:
         """Given faces z (N, Z) with their smile `by` degrees stronger, a number or (N,); 0 leaves them as they are."""
-        self._needs_condition("change a smile")
+        self.needs_condition("change a smile")
         return self.turned(z, self.read(z) + _each(by, z))
 
     def sample(
@@ -289,7 +289,8 @@ class SmileModel:
         if len(x) and not (x.min() >= -SLIGHT and x.max() <= 1 + SLIGHT):
             raise ValueError(f"expected pictures {wanted}; found {x.min().item():g} to {x.max().item():g}.")
 
-    def _needs_condition(self, wish: str) -> None:
+    def needs_condition(self, wish: str) -> None:
+        """Raise a UserError that names the `wish` where the model knows no degree of smile."""
         if self.kind != "cvae":
             raise UserError(
                 f"{self.folder}: is a run of kind {self.kind}, which cannot {wish}; --kind cvae trains one that can."
