@@ -8,7 +8,7 @@ import pandas as pd
 
 from data.decoding import SUFFIXES, BadPicture, decode
 from data.images import describe
-from data.sources import name_left_out, new_pictures, put_aside, set_folder
+from data.sources import name_left_out, new_pictures, set_folder
 from shell import UserError, progress
 
 UNREAD = {".avif", ".cr2", ".dng", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jxl", ".nef", ".psd", ".tga"}
@@ -59,8 +59,6 @@ def prepare_folder(settings: "Folder") -> "Path":
                 f"{source}: no readable picture ({len(left_out)} left out); expected {', '.join(sorted(SUFFIXES))}."
             )
         made = sorted(p.name for p in images.iterdir())
-        put_aside(folder / "metadata.csv", "metadata")  # to which people add columns
-        put_aside(folder / "set.json", "levels and licence")
     name_left_out(left_out)
     print(f"{len(made):,} pictures, {len(left_out):,} left out")
     describe(

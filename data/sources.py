@@ -34,8 +34,8 @@ def new_pictures(folder: Path, force: bool) -> Iterator[Path]:
     made.mkdir(parents=True)
     try:
         yield made
-        for description in ("set.json", "metadata.csv"):
-            (folder / description).unlink(missing_ok=True)
+        put_aside(folder / "metadata.csv", "metadata")  # to which people add columns, or which is not ours at all
+        put_aside(folder / "set.json", "levels and licence")
         if images.exists():
             images.rename(old)
         try:

@@ -69,7 +69,8 @@ def check_picture_name(out: Path | None) -> None:
 
     formats = Image.registered_extensions()
     if out is not None and (out.is_dir() or formats.get(out.suffix.lower()) not in Image.SAVE):
-        raise UserError(f"--out {out}: expected a picture's name, such as {out.with_suffix('.png')}.")
+        name = out / "picture.png" if out.is_dir() else out.with_suffix(".png")  # a folder such as . has no name
+        raise UserError(f"--out {out}: expected a picture's name, such as {name}.")
 
 
 def psnr(x: "Tensor", decoded: "Tensor") -> list[float]:

@@ -72,9 +72,11 @@ def newest() -> Path:
         with suppress(UserError):  # of somebody else's config
             config = read_config(weights.parent)
             if weights.parent.name != DEMO and config.get("finished") and config.get("kind") == "cvae":
-                finished.append(weights)
+                finished.append(
+                    weights.with_name("config.json")
+                )  # written last; a lesson copies the weights at its start
     if finished:
-        return max(finished, key=lambda weights: weights.stat().st_mtime).parent
+        return max(finished, key=lambda config: config.stat().st_mtime).parent
     if (PRETRAINED / "model.safetensors").exists():
         return PRETRAINED
     raise UserError("No finished CVAE in runs/; python -m model.train makes one.")

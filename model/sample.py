@@ -103,6 +103,7 @@ def main(settings: Settings) -> None:
 
 def folder_name(smile: float) -> str:
     """smile_0.50; more digits only where the degree has them, so that no two degrees share a name."""
+    smile += 0.0  # -0.0 becomes 0.0
     return f"smile_{smile:.2f}" if round(smile, 2) == smile else f"smile_{smile!r}"
 
 
