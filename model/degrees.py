@@ -1,4 +1,4 @@
-"""Degrees of smile as they are typed."""
+"""Degrees of smile as they are typed and written."""
 
 from collections.abc import Sequence
 
@@ -11,3 +11,10 @@ def check_degrees(flag: str, degrees: Sequence[float]) -> None:
     """Raise a UserError for a degree that is no number or far beyond any face."""
     if not all(abs(degree) <= MOST for degree in degrees):  # NaN is not
         raise UserError(f"{flag} {' '.join(map(str, degrees))}: expected numbers from {-MOST:g} to {MOST:g}.")
+
+
+def signed(smile: float) -> str:
+    """A degree of smile as it is written everywhere: +0.50, 0.00, -3.00."""
+    if smile == 0:
+        return "0.00"
+    return f"{smile:+.2f}" if round(smile, 2) == smile else f"{smile:+}"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import shell
-from model.degrees import check_degrees
+from model.degrees import check_degrees, signed
 from shell import UserError
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def edit_file(
     if len(wishes) > 1:
         strip = pictures.strip(
             [faces_of(edits, frame) for frame in faces.values()],
-            ["original", *(("" if settings.smile else "shift ") + pictures.degree(wish) for wish in wishes)],
+            ["original", *(("" if settings.smile else "shift ") + signed(wish) for wish in wishes)],
         )
         print(f"wrote {pictures.save(strip, out / strip_file)}")
     return rows

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model import pictures, runs, smile_model
+from model import curves, pictures, runs, smile_model
 from model.cvae import CVAE
 from model.devices import autocast
 from model.faces import READER, Faces, evenly, in_batches
@@ -38,7 +38,7 @@ def finish(run: Path, state: State, faces: Faces, shown: Tensor, device: torch.d
     runs.write_metrics(run, rows)
     frames = sorted((run / "frames").glob("*.png"))
     pictures.save_animation(frames, run / "training.gif")
-    pictures.save_curves(rows, run / "loss.png")
+    curves.save_curves(rows, run / "loss.png")
     save_comparison(network, shown, run, device, focus)
     best = rows[state.best_row]
     found = {"finished": True, "focus": focus, "way": way, "faces": len(faces.training), "figures": best}

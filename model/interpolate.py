@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import shell
-from model.degrees import check_degrees
+from model.degrees import check_degrees, signed
 from model.reconstruct import check_picture_name
 from shell import UserError
 
@@ -67,7 +67,7 @@ def main(settings: Settings) -> None:
     for first, second in pairwise(ends):
         rows.append(pictures.to_uint8(drawn(line(model, first, second, settings.steps, held))))
     shares = [f"{100 * share:.3g} %" for share in torch.linspace(0, 1, settings.steps).tolist()]
-    title = "" if settings.smile is None else f"smile {pictures.degree(settings.smile)}"
+    title = "" if settings.smile is None else f"smile {signed(settings.smile)}"
     sheet = pictures.strip(rows, shares, title)
     print(f"wrote {pictures.save(sheet, settings.out or model.results / 'views' / 'interpolation.png')}")
     print(f"Next: python -m model.traverse{shell.flags(settings, 'run')} shows what each latent dimension does.")

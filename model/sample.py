@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import shell
 from data.calibration import ASKED, PERCEIVED, calibration_of, warn_of_simulation
-from model.degrees import check_degrees
+from model.degrees import check_degrees, signed
 from shell import UserError
 
 if TYPE_CHECKING:
@@ -86,11 +86,11 @@ def main(settings: Settings) -> None:
 
     faces = {c: made(asked[c]) for c in degrees}
     for smile, some in faces.items():
-        name, title = ("faces", "") if smile is None else (folder_name(smile), f"{what} {pictures.degree(smile)}")
+        name, title = ("faces", "") if smile is None else (folder_name(smile), f"{what} {signed(smile)}")
         print(f"wrote {pictures.save(pictures.grid(some, min(8, settings.count), title), out / f'{name}.png')}")
     if len(degrees) > 1:
         rows = [np.stack([faces[c][i] for c in degrees]) for i in range(min(STRIP_ROWS, settings.count))]
-        sheet = pictures.strip(rows, [pictures.degree(c) for c in degrees if c is not None])
+        sheet = pictures.strip(rows, [signed(c) for c in degrees if c is not None])
         print(f"wrote {pictures.save(sheet, out / 'strip.png')}")
     if settings.separate:
         how = {"truncation": settings.truncation} if settings.truncation != 1 else {}

@@ -21,7 +21,7 @@ import shell
 from data.calibration import ASKED, IDENTITY, MADE_BY, MODEL, PERCEIVED, calibration_of, record_of, warn_of_simulation
 from data.images import describe, read_about
 from data.sources import judged_by_people, new_pictures, put_labels_aside, refuse_old_pictures
-from model.degrees import check_degrees
+from model.degrees import check_degrees, signed
 from shell import UserError, progress
 
 if TYPE_CHECKING:
@@ -256,11 +256,9 @@ def named(
     numbers: Sequence[int], smiles: Sequence[float], asked: "Floats", calibrated: bool
 ) -> Iterator[dict[str, Any]]:
     """Image, identity, asked and, where `calibrated`, perceived degree of each picture, in the order of the faces."""
-    from model.pictures import degree
-
     for number in numbers:
         for smile, wish in zip(smiles, asked, strict=True):
-            row = {"image": f"{number:04d}_{degree(smile)}.png", IDENTITY: number, ASKED: round(float(wish), 6)}
+            row = {"image": f"{number:04d}_{signed(smile)}.png", IDENTITY: number, ASKED: round(float(wish), 6)}
             yield row | ({PERCEIVED: smile} if calibrated else {})
 
 
@@ -340,7 +338,7 @@ def write_overview(settings: Settings, faces: "Faces") -> None:
     """overview.png: the first identities, one per row."""
     from model import pictures
 
-    sheet = pictures.strip(list(faces[:SHOWN]), [pictures.degree(smile) for smile in settings.smiles])
+    sheet = pictures.strip(list(faces[:SHOWN]), [signed(smile) for smile in settings.smiles])
     pictures.save(sheet, settings.out / "overview.png")
 
 

@@ -154,7 +154,7 @@ def save_figure(model: "SmileModel", data: Path | None, path: Path) -> Path:
     import torch
 
     from data.tables import read_csv
-    from model import pictures
+    from model import curves
     from model.given import validation_faces
 
     x, _ = validation_faces(model, data, FACES)
@@ -164,7 +164,7 @@ def save_figure(model: "SmileModel", data: Path | None, path: Path) -> Path:
     course = model.folder / "latent_activity.csv"
     recorded = read_csv(course).set_index("step") if course.exists() else None
     variances = torch.linalg.eigvalsh(model.latent.factor @ model.latent.factor.T).flip(0)
-    return pictures.save_latent(
+    return curves.save_latent(
         path,
         activity=mu.var(0, correction=0).numpy(),
         noise=variance.mean(0).numpy(),

@@ -15,6 +15,7 @@ from PIL import Image
 
 from data.decoding import BadPicture, decode
 from model import pictures, sample
+from model.degrees import signed
 from model.smile_model import SmileModel
 from shell import UserError
 
@@ -97,8 +98,8 @@ def face_figure(picture: Picture, smile: float, identity: int | str, seed: int |
     who = escape(identity) if isinstance(identity, str) else f"Identity {identity} of seed {seed}"
     note = " <em>extrapolated</em>" if abs(smile) > 1 else ""
     return f"""<figure class="face">
-<img decoding="sync" alt="{who} at smile {pictures.degree(smile)}" src="{jpeg(picture, SHOWN)}">
-<figcaption><span>{who} <b>{pictures.degree(smile)}</b>{note}</span>
+<img decoding="sync" alt="{who} at smile {signed(smile)}" src="{jpeg(picture, SHOWN)}">
+<figcaption><span>{who} <b>{signed(smile)}</b>{note}</span>
 <span class="links"><a download="{escape(file)}" href="{png(picture)}">Save picture</a>
 <a download="{escape(Path(file).stem)}.csv" href="{_url("text/csv", row.encode())}">Save manifest row</a></span>
 </figcaption></figure>"""
@@ -109,8 +110,8 @@ def wall_figure(picture: Picture, smile: float, chosen: int, seed: int) -> str:
     row, column = divmod(chosen, WALL)
     note = " <em>extrapolated</em>" if abs(smile) > 1 else ""
     return f"""<figure class="wall"><div style="--row: {row}; --column: {column}">
-<img decoding="sync" alt="64 faces of seed {seed} at smile {pictures.degree(smile)}" src="{jpeg(picture, WALL_SHOWN)}">
-<i></i></div><figcaption><span>64 faces of seed {seed} <b>{pictures.degree(smile)}</b>{note}</span>
+<img decoding="sync" alt="64 faces of seed {seed} at smile {signed(smile)}" src="{jpeg(picture, WALL_SHOWN)}">
+<i></i></div><figcaption><span>64 faces of seed {seed} <b>{signed(smile)}</b>{note}</span>
 <span>Click a face to see it alone.</span></figcaption></figure>"""
 
 
