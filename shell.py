@@ -35,7 +35,8 @@ class UserError(Exception):
 
 
 def run(main: Callable[[Any], object], settings_type: Any) -> None:
-    """Parse the flags of `settings_type`, call `main(settings)`, and leave with 0, 2 (user's error) or 130 (Ctrl-C).
+    """Parse the flags of `settings_type`, call `main(settings)`, and leave with 0, 2 (user's error), 130 (Ctrl-C) or
+    141 (whoever read the output is gone).
 
     `settings_type` is a dataclass, or a union of dataclasses for a command with subcommands.
     """
@@ -118,7 +119,7 @@ def typed(value: object) -> str:
 
 
 def plural(number: int, noun: str) -> str:
-    """`noun`, or more of it."""
+    """`noun`, in the plural unless `number` is 1."""
     return noun if number == 1 else f"{noun}s"
 
 

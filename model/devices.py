@@ -54,8 +54,8 @@ def product_s(dtype: torch.dtype) -> float:
 def keep_memory() -> None:
     """Let memory that is freed be taken again as it is, by GNU's C library.
 
-    That gives large blocks back to the system, and each page of one that is taken anew has to be filled with zeros
-    first: at batches of 128, a seventh of the time of a training step.
+    By default that library returns large blocks to the system, which fills every page with zeros before it gives it out
+    again: at batches of 128, a seventh of the time of a training step.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:

@@ -42,7 +42,7 @@ class Faces:
     def batch(
         self, where: NDArray[np.intp], device: torch.device, mirrored: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Pictures (B, 3, S, S) in [0, 1], channels last, those that are `mirrored` (B,) bool so; degrees (B,)."""
+        """Pictures (B, 3, S, S) in [0, 1], channels last, mirrored where `mirrored` (B,) says so; degrees (B,)."""
         if self.resident is None:
             x = torch.from_numpy(self.pictures[where]).to(device, non_blocking=True)  # (B, S, S, 3)
         else:

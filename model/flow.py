@@ -3,7 +3,7 @@
 The ex-post prior N(m, S) of `model.latent` knows how latents vary by pairs of dimensions, and no more: half a pair of
 glasses is as likely as none, and all smiles are made along one line. Here a net learns the distribution itself, given
 what is known of a face (latent diffusion: Vahdat et al., 2021): y, the smile that the smile reader sees in it, and the
-linear read-outs of gender, age and race. Be x a face, x = L^-1 (z - m) with S = L L', and n ~ N(0, I) noise. On the
+linear read-outs of gender, age and race. Let x be a face, x = L^-1 (z - m) with S = L L', and n ~ N(0, I) noise. On the
 quarter circle between them
 
     u = x cos t + n sin t,    du/dt = n cos t - x sin t

@@ -4,7 +4,7 @@ The trunk is a small residual net on RGB pictures of 64 px (the smile reader, wh
 mouths). It learns two things at once, from training faces alone:
 
 - that two distorted views of one picture are one person and all other pictures of the batch are others, by the
-  normalised-temperature cross-entropy (SimCLR, Chen et al., 2020, eq. 1);
+  normalised, temperature-scaled cross-entropy (NT-Xent; SimCLR, Chen et al., 2020, eq. 1);
 - the free labels of metadata.csv: age, gender, race, where the set knows them.
 
 Its 128 outputs, at unit length, are the descriptor of a person. The smile is read by a ridge regression on what the

@@ -5,7 +5,7 @@ from model import judges
 made = judges.load(run)
 made.smile(pictures)         # the degree of smile in each, on the scale of the labels
 made.describe(pictures)      # descriptors of the person, unit length
-made.attributes(pictures)    # {"p(female)": ..., "age": ..., "p(race 0)": ...}, as far as they are known
+made.attributes(pictures)    # {"p(female)": ..., "age": ..., "p(race Asian)": ...}, as far as they are known
 
 `own` judges are trained by the evaluation on the image set itself (`model.judge_nets`), `face-api` ones come off the
 shelf (`model.faceapi`). What a judge of smiles reads is brought to the scale of the labels by `measures.calibration`:

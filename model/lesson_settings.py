@@ -1,4 +1,4 @@
-"""What is asked of a finished model that learns something more: by `model.prior`, `model.sharpen`, `model.detail`."""
+"""The settings that `model.prior`, `model.sharpen` and `model.detail` share."""
 
 from dataclasses import dataclass
 from pathlib import Path

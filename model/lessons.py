@@ -54,13 +54,13 @@ class Lesson(ABC):
     def loss(
         self, net: nn.Module, where: NDArray[np.intp], generator: torch.Generator, mirrored: Tensor | None = None
     ) -> Tensor:
-        """The net's loss on the faces `where`, those that are `mirrored` (B,) bool so."""
+        """The net's loss on the faces `where`, mirrored where `mirrored` (B,) says so."""
 
     def optimizer(self, net: nn.Module) -> torch.optim.Optimizer:
         return torch.optim.AdamW(net.parameters(), self.settings.lr, betas=(0.9, 0.99), weight_decay=1e-2, fused=True)
 
     def held_out(self, net: nn.Module, where: NDArray[np.intp], generator: torch.Generator) -> Tensor:
-        """What is told of the net, averaged, by faces that train nothing: its loss, but for where that says little."""
+        """What validation reports of the averaged net: its loss, unless a lesson has something that says more."""
         return self.loss(net, where, generator)
 
     @property
@@ -217,7 +217,7 @@ def begin(settings: Settings, kind: type[Lesson], stack: ExitStack) -> tuple[Smi
 
 
 def pictures_of(images: ImageSet, model: SmileModel) -> str:
-    """Another where pictures came or went; decodes them where that was not done yet."""
+    """A digest of the set's readable pictures, which are decoded if they were not yet."""
     return opening.pictures_of(images.pictures(model.size)[1])
 
 

@@ -118,7 +118,7 @@ def check_labels(images: ImageSet) -> None:
 
 
 def resumed(settings: Settings, run: Path) -> Settings:
-    """The settings that the run began with; one that was asked for, is no default and differs is an error."""
+    """The settings that the run began with; a UserError where others are asked for."""
     config = runs.read_config(run)
     if "command" in config:
         raise UserError(f"{run}: was made by model.{config['command']}, which goes on with it; model.train cannot.")
@@ -151,7 +151,7 @@ def keep_to_pictures(run: Path, names: list[str]) -> None:
 
 
 def pictures_of(names: list[str]) -> str:
-    """Another where pictures came or went."""
+    """A digest of their names: another one once pictures came or went."""
     return runs.digest("\n".join(names))
 
 

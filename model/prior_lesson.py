@@ -78,7 +78,7 @@ class PriorLesson(Lesson):
     def loss(
         self, net: nn.Module, where: NDArray[np.intp], generator: torch.Generator, mirrored: Tensor | None = None
     ) -> Tensor:
-        """The mean square error of the velocity: what a net that knows but the Gaussian has, is 1."""
+        """The mean square error of the velocity; a net that knows only the Gaussian has 1."""
         assert isinstance(net, Velocity)
         side = torch.zeros(len(where), dtype=torch.long) if mirrored is None else mirrored.long()
         at = side, torch.from_numpy(where)

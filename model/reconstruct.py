@@ -23,7 +23,7 @@ class Settings:
     """Show what the model can express of a face."""
 
     images: tuple[Path, ...] = ()
-    """Crops in the training's framing, and folders of them. None: validation faces of the run's image set."""
+    """Crops in the training's framing, and folders of them; by default validation faces of the run's image set."""
     count: int = 16
     """Faces of the image set, evenly spread over it."""
     data: Path | None = None

@@ -132,8 +132,8 @@ def is_free(folder: Path) -> bool:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write a .safetensors file, whole or not at all.
 
-    Its bytes are written here, not by safetensors, whose files only their owner may read and whose error for a full
-    disk is none of the system's.
+    Its bytes are written here, not by safetensors, whose files only their owner may read, and which raises no OSError
+    where the disk is full.
     """
     content = to_bytes({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
     with whole_file(path) as aside:

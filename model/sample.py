@@ -30,7 +30,7 @@ class Settings:
     """Make new faces at any degree of smile."""
 
     smile: tuple[float, ...] = ()
-    """Degrees of smile, -1 (stern) to 1 (laughing) as in the labels, -3 to 3 beyond them. None: as the faces come."""
+    """Degrees of smile: -1 (stern) to 1 (laughing) as in the labels, or up to ±3; by default as the faces come."""
     count: int = 64
     """Faces per degree."""
     seed: int = 0

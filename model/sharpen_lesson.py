@@ -37,7 +37,7 @@ from shell import UserError
 BANK = 16_384  # new faces that are drawn from, half of them as they come
 FARTHEST = 3.0  # degrees
 PENALTY = 0.1  # of the critic's slope at real faces
-PENALISED = 8  # every how manieth of them, in each step
+PENALISED = 8  # it is measured at every eighth of them
 
 
 class Rivals(nn.Module):

@@ -29,7 +29,7 @@ from shell import UserError, typed
 
 DECODED = 64  # faces at a time: what fits into a processor's cache
 TOGETHER = 1024  # the same of latents that `model.flow` draws: twice as quick as 256
-FEW = 8  # of these, fewer are drawn without company
+FEW = 8  # of these: where there are fewer, a part is not filled up
 PEOPLE = 100_000  # of a seed
 REPLACED = 0.06  # change, in brightness, around a pixel at which most of what stood there goes
 SLIGHT = 0.01  # by which rounding and interpolation may leave [0, 1]

@@ -33,7 +33,7 @@ class Checkpoint:
     def save(self, run: Path) -> None:
         held = {name: getattr(self, name).state_dict() for name in self.MODULES}
         held |= {name: getattr(self, name) for name in self.VALUES}
-        content = BytesIO()  # torch's own error for a full disk is none of the system's
+        content = BytesIO()  # where the disk is full torch raises no OSError
         torch.save(held, content)
         with whole_file(run / self.FILE) as aside:
             aside.write_bytes(content.getbuffer())

@@ -112,7 +112,7 @@ def main(settings: Settings) -> None:
 
 
 def check(settings: Settings) -> None:
-    """Raise a UserError for settings that cannot be meant, and for a set that must stay, before any work is done."""
+    """Raise a UserError for settings that make no sense, and for a set that must stay, before any work is done."""
     if settings.identities < 1 or settings.seed < 0:
         asked = f"--identities {settings.identities} --seed {settings.seed}"
         raise UserError(f"{asked}: expected at least 1, and 0 or more.")
