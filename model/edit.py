@@ -69,7 +69,7 @@ def main(settings: Settings) -> None:
     import pandas as pd
 
     from model import pictures, smile_model
-    from model.given import picture_files
+    from model.crops import picture_files
 
     sources = picture_files(settings.image)
 
@@ -240,7 +240,7 @@ def located(model: "SmileModel", picture: "Picture", whole: "Frame", how: str) -
         There is no face.
     """
     from model import framing
-    from model.given import shows_face
+    from model.crops import shows_face
 
     if how == "crop":
         return []
@@ -264,7 +264,7 @@ def edit_face(
     import numpy as np
 
     from model import editing, framing
-    from model.given import seen
+    from model.crops import seen
 
     crop = (framing.cut(original, frame, frame.pixels) / 255).clip(0, 1)
     z = model.encode(seen(model, crop))

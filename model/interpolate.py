@@ -50,7 +50,7 @@ def main(settings: Settings) -> None:
     import torch
 
     from model import pictures, smile_model
-    from model.given import given_faces, tell_left_out
+    from model.crops import given_faces, tell_left_out
 
     model = smile_model.load(settings.run)
     print(f"model: {model.title}")

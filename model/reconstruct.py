@@ -39,7 +39,7 @@ def main(settings: Settings) -> None:
         raise UserError(f"--count {settings.count}: expected at least 1.")
     check_picture_name(settings.out)
     from model import pictures, smile_model
-    from model.given import given_faces, tell_left_out, validation_faces
+    from model.crops import given_faces, tell_left_out, validation_faces
 
     model = smile_model.load(settings.run)
     print(f"model: {model.title}")

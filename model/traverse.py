@@ -66,7 +66,7 @@ def main(settings: Settings) -> None:
     import torch
 
     from model import pictures, smile_model
-    from model.given import given_faces, tell_left_out
+    from model.crops import given_faces, tell_left_out
 
     model = smile_model.load(settings.run)
     print(f"model: {model.title}")
@@ -155,7 +155,7 @@ def save_figure(model: "SmileModel", data: Path | None, path: Path) -> Path:
 
     from data.tables import read_csv
     from model import curves
-    from model.given import validation_faces
+    from model.crops import validation_faces
 
     x, _ = validation_faces(model, data, FACES)
     with torch.no_grad():

@@ -66,6 +66,6 @@ def few_show_how_a_smile_rises(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def every_crop_is_a_face(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that saw 60 drawn faces for a second explains none well enough to know that they are faces."""
-    from model import edit
+    from model import crops
 
-    monkeypatch.setattr(edit, "LEAST_EXPLAINED", -float("inf"))
+    monkeypatch.setattr(crops, "LEAST_EXPLAINED", -float("inf"))

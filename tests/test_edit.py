@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import model
-from model import edit, editing, framing
+from model import crops, edit, editing, framing
 from model.edit import Settings, main
 from model.framing import Frame
 from shell import UserError
@@ -205,9 +205,11 @@ def test_bad_and_faceless_pictures_are_named_and_the_others_done(
     face: Path, do: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(framing, "detector_present", lambda: False)
-    good, explained = np.asarray(opened(face).convert("RGB")), edit.explained
+    good, explained = np.asarray(opened(face).convert("RGB")), crops.explained
     # a model of 60 steps explains no face; it is told of this one
-    monkeypatch.setattr(edit, "explained", lambda m, p, frame: 1 if np.array_equal(p, good) else explained(m, p, frame))
+    monkeypatch.setattr(
+        crops, "explained", lambda m, p, frame: 1 if np.array_equal(p, good) else explained(m, p, frame)
+    )
     (face.parent / "bad.jpg").write_bytes(b"\xff\xd8 no picture")
     Image.new("RGB", (64, 64), "grey").save(face.parent / "wall.png")
     Image.fromarray(RNG.integers(0, 256, (64, 64, 3), np.uint8)).save(face.parent / "noise.png")

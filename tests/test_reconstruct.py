@@ -9,7 +9,7 @@ import torch
 from conftest import opened
 from PIL import Image
 
-from model import edit, reconstruct
+from model import crops, reconstruct
 from model.reconstruct import Settings, main
 from shell import UserError
 
@@ -48,8 +48,8 @@ def test_what_cannot_be_shown_is_one_sentence(wrong: dict[str, object], drawn_ru
 def test_a_picture_without_a_face_is_named(
     drawn_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(edit, "LEAST_EXPLAINED", 0.7)
-    monkeypatch.setattr(edit, "explained", lambda _, picture, __: 0.0 if np.ptp(picture) == 0 else 1.0)
+    monkeypatch.setattr(crops, "LEAST_EXPLAINED", 0.7)
+    monkeypatch.setattr(crops, "explained", lambda _, picture, __: 0.0 if np.ptp(picture) == 0 else 1.0)
     opened(next((drawn_run.parent / "faces/images").glob("*.png"))).save(tmp_path / "face.png")
     Image.new("RGB", (200, 200), "grey").save(tmp_path / "blank.png")
     with pytest.raises(UserError, match=r"left out 1: .*blank\.png \(no face"):

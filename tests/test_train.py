@@ -470,7 +470,7 @@ def test_the_newest_finished_cvae_is_taken_but_never_the_demo(
         (tmp_path / "runs" / name).mkdir(parents=True)
         runs.write_config(Path("runs") / name, {"kind": "cvae", "finished": True} | config)
         (tmp_path / "runs" / name / "model.safetensors").touch()
-        os.utime(tmp_path / "runs" / name / "model.safetensors", (-age, -age))
+        os.utime(tmp_path / "runs" / name / "config.json", (-age, -age))
     for name in ("cleared", "foreign"):
         (tmp_path / "runs" / name).mkdir()
     runs.write_config(Path("runs/cleared"), {"kind": "cvae", "finished": True})  # without weights
