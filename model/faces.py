@@ -92,26 +92,35 @@ def shuffle(seed: int, epoch: int, count: int) -> NDArray[np.intp]:
 
 
 def load_faces(settings: Settings, run: Path) -> Faces:
-    """The faces of a training. The smile reader's degrees are kept in the run, its figures in the run's config."""
+    """The faces of a training, of a CVAE with the degrees that its smile reader gives them."""
     images = open_set(settings.data)
     pictures, names = images.pictures(settings.size)
     train = np.array([not is_validation(name) for name in names])
-    degrees = np.full(len(names), np.nan)
-    if settings.kind == "cvae":
-        path = run / DEGREES
-        if path.exists() and (run / READER).exists():  # degrees of a reader that is gone fit no other
-            known = read_csv(path).set_index("image")["smile"]
-            degrees = known.reindex(names).to_numpy(float)
-        else:
-            degrees, figures, student = read_degrees(images, names, train, settings)
-            print(reader_report(figures))
-            folds = {"reader_folds": READER_FOLDS} if settings.spare_labels else {}
-            runs.write_config(run, runs.read_config(run) | {"reader": figures} | folds)
-            runs.write_tensors(run / READER, student.state_dict())
-            with whole_file(path) as aside:
-                pd.DataFrame({"image": names, "smile": degrees}).to_csv(aside, index=False, lineterminator="\n")
+    degrees = (
+        known_degrees(images, names, train, settings, run) if settings.kind == "cvae" else np.full(len(names), np.nan)
+    )
     attributes = np.column_stack([degrees, held(images, names, settings.hold)])
     return Faces(pictures, names, train, degrees, attributes)
+
+
+def known_degrees(
+    images: ImageSet, names: list[str], train: NDArray[np.bool_], settings: Settings, run: Path
+) -> Floats:
+    """The smile reader's degrees of all faces (N,), from the run; if it has none, a reader is taught.
+
+    The run then keeps the reader and its degrees, and its config the reader's figures.
+    """
+    path = run / DEGREES
+    if path.exists() and (run / READER).exists():  # degrees of a reader that is gone fit no other
+        return read_csv(path).set_index("image")["smile"].reindex(names).to_numpy(float)
+    degrees, figures, student = read_degrees(images, names, train, settings)
+    print(reader_report(figures))
+    folds = {"reader_folds": READER_FOLDS} if settings.spare_labels else {}
+    runs.write_config(run, runs.read_config(run) | {"reader": figures} | folds)
+    runs.write_tensors(run / READER, student.state_dict())
+    with whole_file(path) as aside:
+        pd.DataFrame({"image": names, "smile": degrees}).to_csv(aside, index=False, lineterminator="\n")
+    return degrees
 
 
 def read_degrees(

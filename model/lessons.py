@@ -22,7 +22,7 @@ from tqdm import tqdm
 from data import ImageSet, open_set
 from model import fitting, opening, runs, smile_model
 from model.devices import autocast, best_device, keep_memory
-from model.faces import Faces, evenly, in_batches, load_faces, resident
+from model.faces import Faces, evenly, in_batches, known_degrees, load_faces, resident
 from model.lesson_settings import Settings
 from model.reader import Student
 from model.smile_model import SmileModel
@@ -92,7 +92,8 @@ class Lesson(ABC):
         """The smile reader of a CVAE, in the new run, too: taught anew where the model came without it."""
         if self.model.kind != "cvae":
             return None
-        load_faces(opening.settings_of(self.model.config), self.out)
+        began = opening.settings_of(self.model.config)
+        known_degrees(open_set(began.data), self.faces.names, self.faces.train, began, self.out)
         return fitting.reader_of(self.out)
 
 
