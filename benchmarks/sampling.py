@@ -75,7 +75,7 @@ def warm(settings: Settings) -> None:
     def floor() -> None:
         with autocast(chunk.device):
             for _ in range(math.ceil(settings.faces / DECODED)):
-                model.network.decoder(chunk)
+                model.decoder(chunk)
 
     floor_s = best(floor, 3)
     many_s = best(lambda: model.sample(smile, settings.faces), 3)

@@ -4,11 +4,14 @@ import ctypes
 import sys
 import time
 from contextlib import AbstractContextManager
+from copy import deepcopy
 from functools import cache
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
+from torch import nn
 
+Net = TypeVar("Net", bound=nn.Module)
 Precision = Literal["auto", "fp32", "bf16"]
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of the C library's malloc.h
 
@@ -21,6 +24,20 @@ def autocast(device: torch.device, precision: Precision = "auto") -> AbstractCon
     """bfloat16 inside, or float32; `auto` is bfloat16 where the hardware multiplies it faster."""
     fast = multiplies_bf16(device.type) if precision == "auto" else precision == "bf16"
     return torch.autocast(device.type, torch.bfloat16, enabled=fast)
+
+
+def rounded(net: Net) -> Net:
+    """`net` for `autocast`: a copy whose weights are rounded once, not at every call; in float32 the net itself.
+
+    What it says is the same to the last bit.
+    """
+    if not multiplies_bf16(next(net.parameters()).device.type):
+        return net
+    copy = deepcopy(net)
+    for layer in copy.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            layer.to(torch.bfloat16)
+    return copy
 
 
 @cache  # asked for at every step

@@ -21,14 +21,14 @@ where c is the smile, of mean 0 and variance 1, and w = cov(x, c), that part is 
 """
 
 import math
-from contextlib import nullcontext
+from functools import cached_property
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.devices import autocast
+from model.devices import autocast, rounded
 from model.latent import Latent
 
 TO_PERSON, TO_FACE = 1, 2  # steps from noise to a person, and from there to a face
@@ -37,7 +37,7 @@ LEVELS = 16  # sines and cosines that tell the net how much noise there is
 EMBEDDED = 64
 LEAST, MOST = 0.02, 30.0  # noise over face that is told apart
 LEAST_SPREAD = 0.01  # of what is known: what hardly varies says little
-MANY = 32  # from here on rounding the weights to bfloat16 is quicker than using them as they are
+MANY = 32  # from here on bfloat16 is quicker, where it is multiplied in hardware
 
 
 class Block(nn.Module):
@@ -161,9 +161,14 @@ class Flow:
         return u - (u @ self.towards)[:, None] * self.towards + t.cos() * y[:, :1] * self.net.smile
 
     def _velocity(self, u: Tensor, t: Tensor, y: Tensor) -> Tensor:
-        with autocast(u.device) if len(u) >= MANY else nullcontext():
-            v: Tensor = self.net(u, t[None], y)
-        return v
+        if len(u) < MANY:
+            return self.net(u, t[None], y)
+        with autocast(u.device):
+            return self._rounded(u, t[None], y)
+
+    @cached_property
+    def _rounded(self) -> Velocity:
+        return rounded(self.net)
 
 
 def drawn_times(count: int, generator: torch.Generator) -> Tensor:

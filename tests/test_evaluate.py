@@ -17,7 +17,8 @@ from data.prepare import Drawn
 from data.prepare import main as prepare
 from model import evaluate, runs
 from model.evaluate import Settings
-from model.evaluation import Bench, Judged, plain, realism
+from model.evaluation import plain
+from model.findings import Bench, Judged, realism
 from model.train import Settings as Training
 from model.training import train
 from shell import UserError
