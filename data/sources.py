@@ -16,7 +16,8 @@ from shell import UserError
 def new_pictures(folder: Path, force: bool) -> Iterator[Path]:
     """An empty folder to fill with pictures; on success it becomes `folder`/images, on failure it is removed.
 
-    Labels that `folder` holds stay. What describes the old pictures goes: until `describe` the set is unfinished.
+    Labels that `folder` holds stay. What describes the old pictures is put aside: until `describe` the set is
+    unfinished.
 
     Raises
     ------

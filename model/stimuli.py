@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import shell
 from data.calibration import ASKED, IDENTITY, MADE_BY, MODEL, PERCEIVED, calibration_of, record_of, warn_of_simulation
 from data.images import describe, read_about
-from data.sources import judged_by_people, new_pictures, put_labels_aside, refuse_old_pictures
+from data.sources import judged_by_people, new_pictures, put_aside, put_labels_aside, refuse_old_pictures
 from model.degrees import check_degrees, signed
 from shell import UserError, progress
 
@@ -95,6 +95,7 @@ def main(settings: Settings) -> None:
         save(images, [row["image"] for row in rows], faces)
         read = read_columns(judges, faces)  # before the pictures take their place
         put_labels_aside(settings.out)
+        put_aside(settings.out / "conditions.csv", "conditions")
     left_out = {} if screening is None else screening.left_out
     found = {
         "judge": None if judges is None else judges.name,
@@ -105,7 +106,8 @@ def main(settings: Settings) -> None:
     }
     write_tables(settings, model, rows, {**read, **who}, found)
     write_overview(settings, faces)
-    print(f"{len(numbers)} people at {len(asked)} degrees" + (f"; left out: {told(left_out)}" if left_out else ""))
+    made = "1 person" if len(numbers) == 1 else f"{len(numbers)} people"
+    print(f"{made} at {shell.counted(len(asked), 'degree')}" + (f"; left out: {told(left_out)}" if left_out else ""))
     limit = f" --limit {len(rows)}" if len(rows) > ANNOTATOR_SHOWS else ""
     print(f"Image set: {settings.out}")
     print(f"Next: python -m annotator --subject me --data {shell.typed(settings.out)}{limit}")

@@ -347,6 +347,13 @@ def test_a_set_is_drawn_once_and_never_replaced_unasked(capsys: pytest.CaptureFi
     assert asides == ["0", "1"]  # each is kept
 
 
+def test_a_table_that_lies_there_is_put_aside_whosever_it_is() -> None:
+    Path("notes").mkdir()
+    Path("notes/metadata.csv").write_text("mine")
+    main(Drawn(count=2, size=32, data=Path("notes")))
+    assert Path("notes/metadata_of_old_pictures.csv").read_text() == "mine"
+
+
 def test_a_swap_that_was_killed_half_way_loses_nothing() -> None:
     main(Drawn(count=2, size=32))
     Path("data/faces/images").rename("data/faces/.images.old")

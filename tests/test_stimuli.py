@@ -163,6 +163,7 @@ def test_a_set_is_replaced_by_force_only_and_its_labels_are_put_aside() -> None:
     main(replace(SMALL, seed=1, force=True))
     assert Path("data/stimuli/labels_of_old_pictures.csv").exists()
     assert Path("data/stimuli/calibration_of_old_pictures.json").exists()
+    assert Path("data/stimuli/conditions_of_old_pictures.csv").exists()  # to which a laboratory may have added columns
     assert not Path("data/stimuli/labels.csv").exists() and not Path("data/stimuli/calibration.json").exists()
     assert set(data.open_set("data/stimuli").metadata()["seed"]) == {1}
 
