@@ -1,10 +1,12 @@
 """`--batch auto`: the batch is found by measurement, kept in the config, and used by a resumed run."""
 
+import math
 import platform
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from data.prepare import Drawn
 from data.prepare import main as prepare
 from model import batches, devices, runs, training
 from model.batches import choose, fastest_batch
+from model.cvae import CVAE
 from model.devices import autocast
 from model.faces import Faces
 from model.train import Settings
@@ -148,3 +151,38 @@ def test_precision_is_what_was_asked_for() -> None:
     for precision, expected in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         with autocast(CPU, precision):  # type: ignore[arg-type]
             assert (a @ a).dtype == expected
+
+
+def test_validation_is_the_mean_over_the_faces_that_train_nothing(faces: Faces) -> None:
+    network = CVAE(16, 8, 16, kind="ae")
+    found = training.validate(network, faces, CPU, replace(TINY, precision="fp32"))
+    x, _ = faces.batch(np.arange(0, 80, 10), CPU)
+    with torch.no_grad():
+        mse = (network.eval()(x, torch.zeros(8, 8))[0] - x).square().mean().item()
+    assert found["val_psnr"] == pytest.approx(-10 * math.log10(mse), rel=1e-5)
+    assert found["val_loss"] == pytest.approx(3 * 16 * 16 / 2 * math.log(mse), rel=1e-5)
+
+
+def test_each_epoch_has_its_own_order_and_what_one_leaves_out_comes_in_another(faces: Faces) -> None:
+    epochs = [tuple(np.concatenate([faces.order(4 * e + i, 16, seed=0) for i in range(4)])) for e in range(8)]
+    assert len(set(epochs)) == 8 and len(set(epochs[0])) == 64
+    assert set(sum(epochs, ())) == set(faces.training)  # 72
+
+
+def test_every_second_picture_of_a_batch_is_mirrored(faces: Faces) -> None:
+    mirrored = []
+    for step in range(40):
+        x, plain = (
+            make_batch(faces, step, 16, TINY, CPU)[0],
+            faces.batch(faces.order(step, 16, 0), CPU)[0],
+        )
+        as_it_is, flipped = ((x == other).flatten(1).all(1) for other in (plain, plain.flip(3)))
+        assert (as_it_is ^ flipped).all()
+        mirrored += flipped.tolist()
+    assert 0.42 < np.mean(mirrored) < 0.58
+
+
+def test_the_rate_is_that_of_the_steps_since_the_row_above() -> None:
+    before = {"step": 10, "seconds": 4.0}
+    state = SimpleNamespace(recent=[torch.ones(4)], rows=[before], step=12, seconds=6.0)
+    assert training.row(state, 16)["rate"] == 16  # type: ignore[arg-type]

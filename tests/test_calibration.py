@@ -16,8 +16,8 @@ from scipy.special import ndtri
 
 import labeling
 from data.calibration import Calibration, calibration_of, read_calibration, write_calibration
-from labeling import build, psychometric, report
-from labeling.calibration import calibrate, growth
+from labeling import build, calibration, psychometric, report
+from labeling.calibration import Cells, bootstrap, calibrate, cells_of, growth
 from labeling.calibration_section import aims, findings
 from labeling.confounds import confounds
 from sessions import simulate
@@ -292,6 +292,9 @@ def test_its_slope_is_the_derivative_at_the_pse() -> None:
     around = psychometric.probability(np.array([0.2 - 1e-4, 0.2 + 1e-4]), *curve)
     assert curve.slope == pytest.approx(np.diff(around)[0] / 2e-4)
     assert CALIBRATION.probability(CALIBRATION.pse[0]) == pytest.approx(0.5)
+    low, high = (CALIBRATION.probability(CALIBRATION.pse[0] + step) for step in (-1e-4, 1e-4))
+    assert (high - low) / 2e-4 == pytest.approx(CALIBRATION.slope[0])
+    assert CALIBRATION.probability(99) == pytest.approx(1 - CALIBRATION.lapse / 2)
 
 
 @pytest.mark.parametrize("smiley", [0.0, 1.0])
@@ -397,3 +400,33 @@ def test_a_face_without_votes_leaves_its_degree_to_the_others() -> None:
     )
     assert isinstance(whole, Calibration) and isinstance(missing, Calibration)
     assert missing.perceived == pytest.approx(whole.perceived, abs=0.1)
+
+
+def test_the_ends_of_an_interval_leave_a_twentieth_on_each_side() -> None:
+    assert np.ravel(calibration._ends(np.linspace(0, 1, 101)[:, None])) == pytest.approx([0.05, 0.95])
+    low, high = calibration._of_independent(np.array([5.0]), np.array([10.0]))
+    assert (low[0], high[0]) == pytest.approx((0.2224, 0.7776), abs=1e-4)  # Clopper and Pearson's 90 %
+
+
+def test_votes_that_do_not_count_are_in_no_share_of_smiley_answers_either() -> None:
+    table = faces()
+    assessment = labeling.assess(answers(standardised(table), 5, seed=3))
+    counted = ~assessment.terms.dropped
+    assert 0 < counted.sum() < len(counted)
+    cells = cells_of(assessment, table)
+    assert cells.votes.sum() == counted.sum()
+    assert cells.smiley.sum() == (assessment.votes.vote[counted] > 0).sum()
+
+
+def test_the_same_answers_give_the_same_intervals() -> None:
+    table = faces()
+    cells = cells_of(labeling.assess(answers(standardised(table), 3, seed=3)), table)
+    one, two = (bootstrap(cells, "tanh", draws=20)[0] for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+    assert (one.std(0) > 0).all()
+
+
+def test_how_far_answers_lie_apart_is_their_variance_between_subjects() -> None:
+    push = np.array([[[1.0]], [[-1.0]], [[1.0]]])  # three subjects on one face: theta is 1/3
+    cells = Cells(push, np.ones((3, 1, 1)), np.ones((3, 1, 1)), (push > 0) * 1.0, np.array([0.0]))
+    assert calibration._Spread.of(cells).phi == pytest.approx([np.var([1, -1, 1], ddof=1)])

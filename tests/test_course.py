@@ -12,12 +12,13 @@ from desktop import draw_faces
 from PIL import Image
 
 import sessions
-from annotator.course import changes, face_height, settle, visual_angle
+from annotator.course import PRACTICE_SEED, changes, face_height, settle, visual_angle
 from annotator.plan import Planned, order
 from annotator.session import check_pictures, earlier_runs, faces_seen, note_differences, sides_taken
 from annotator.settings import Settings
 from annotator.sidecar import describe_course
 from annotator.texts import ENGLISH, open_texts
+from data.drawn import draw, identity
 from data.images import ImageSet, open_set
 from shell import UserError, flags
 
@@ -308,11 +309,8 @@ def test_a_set_that_is_too_small_for_repeats_is_no_surprise(
     assert capsys.readouterr().out == ""
 
 
-def test_practice_faces_are_in_no_set_and_smile_in_turn(images: ImageSet) -> None:
+def test_practice_faces_are_in_no_set(images: ImageSet) -> None:
     course = settle(SETTINGS, "alice", images, [], [])
-    first, second = (np.asarray(course.load(trial)) for trial in course.practice)
-    assert first.shape == second.shape
-    assert (first != second).any()
     assert {trial.image for trial in course.practice}.isdisjoint(images.names)
     assert course.load(course.trials[0]).size == (64, 64)
 
@@ -388,3 +386,19 @@ def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, object]) -> 
     SETTINGS.check()
     with pytest.raises(UserError, match=r"expected|needs|belong together"):
         replace(SETTINGS, **wrong).check()  # type: ignore[arg-type]
+
+
+def test_a_practice_face_has_the_smile_by_which_its_answer_is_called_right(images: ImageSet) -> None:
+    course = settle(replace(SETTINGS, practice=4), "alice", images, [], [])
+    for number, trial in enumerate(course.practice):
+        assert trial.true_smile is not None
+        shown, size = course.load(trial), 256
+        expected, other = (draw(identity(number, PRACTICE_SEED), sign * trial.true_smile, size) for sign in (1, -1))
+        np.testing.assert_array_equal(shown, expected)
+        assert (expected != other).any()
+
+
+def test_transparent_parts_of_a_face_have_the_grey_of_the_screen(images: ImageSet) -> None:
+    course = settle(replace(SETTINGS, grey=40), "alice", images, [], [])
+    Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(images.path(course.trials[0].image))
+    assert (np.asarray(course.load(course.trials[0])) == 40).all()

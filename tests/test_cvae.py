@@ -212,3 +212,8 @@ def test_faces_in_parts_give_what_the_formulas_give_of_all_at_once(faces: tuple[
     )
     for name, tensor in vars(expected).items():
         torch.testing.assert_close(getattr(found, name).double(), tensor, atol=1e-5, rtol=1e-5)
+
+
+def test_the_smiles_of_faces_have_the_mean_and_deviation_that_are_told(latent: Latent) -> None:
+    read = latent.read(latent.draw(torch.randn(20_000, Z, generator=torch.Generator().manual_seed(1))))
+    assert latent.smiles == pytest.approx((read.mean().item(), read.std().item()), abs=0.02)

@@ -306,3 +306,20 @@ def test_a_read_only_folder_is_no_traceback(face: Path, tmp_path: Path, do: Call
 def test_no_two_pictures_get_one_name() -> None:
     given = edit.names([Path("a/face.jpg"), Path("a/face.png"), Path("a/face_2.jpg")])
     assert given == ["face", "face_3", "face_2"]
+
+
+@pytest.mark.parametrize(("height", "width"), [(128, 128), (128, 64), (64, 128)])
+def test_what_moves_moves_as_far_in_a_picture_of_another_size(height: int, width: int) -> None:
+    before, after = blob(64, 31, 38), blob(64, 32.5, 39.5)
+    picture, wanted = (editing.resize(one, height, width) for one in (before, after))
+    assert np.abs(editing.edited(picture, before, after) - wanted).max() < 0.05
+
+
+def test_fine_detail_fades_where_much_is_added_and_stays_elsewhere() -> None:
+    before = np.full((64, 64, 3), 0.3, np.float32)
+    after = before.copy()
+    after[40:56, 20:44] += 0.3
+    detail = np.where(np.indices((64, 64)).sum(0) % 2, 0.05, -0.05).astype(np.float32)[..., None]
+    left = editing.edited(before + detail, before, after) - editing.edited(before, before, after)
+    assert np.abs(left[46:50, 28:36]).mean() == pytest.approx((1 - editing.DAMPED) * 0.05, rel=0.1)
+    np.testing.assert_allclose(left[:24], np.broadcast_to(detail, left.shape)[:24], atol=1e-6)

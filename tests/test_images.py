@@ -224,3 +224,22 @@ def test_levels_that_are_no_words_for_codes_are_one_sentence(folder: Path, level
     (folder / "set.json").write_text(json.dumps({"levels": levels}))
     with pytest.raises(UserError, match=r"set\.json: levels: expected one object"):
         data.open_set(folder).metadata_in_words()
+
+
+def test_a_picture_redrawn_in_as_many_bytes_is_decoded_anew(folder: Path) -> None:
+    path = folder / "images" / "a.bmp"
+    Image.new("RGB", (10, 10), "red").save(path)
+    images, size = data.open_set(folder), path.stat().st_size
+    assert images.pictures(4)[0][0, 0, 0].tolist() == [255, 0, 0]
+    Image.new("RGB", (10, 10), "lime").save(path)
+    assert path.stat().st_size == size
+    assert images.pictures(4)[0][0, 0, 0].tolist() == [0, 255, 0]
+
+
+@pytest.mark.parametrize(("width", "height"), [(60, 20), (20, 60)])
+def test_of_an_oblong_picture_the_square_in_its_middle_is_taken(tmp_path: Path, width: int, height: int) -> None:
+    picture = Image.new("RGB", (width, height), "black")
+    left, top = (width - 20) // 2, (height - 20) // 2
+    picture.paste("white", (left, top, left + 20, top + 20))
+    picture.save(tmp_path / "x.png")
+    assert np.asarray(decode(tmp_path / "x.png", 10))[1:-1, 1:-1].min() >= 250

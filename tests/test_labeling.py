@@ -599,7 +599,7 @@ def test_the_command_offers_every_method() -> None:
     assert set(offered) == set(METHODS)
 
 
-def test_pairs_are_numbered_alike_with_and_without_the_bitmap() -> None:
+def test_repeats_of_a_pair_are_summed() -> None:
     trials = table(("a", "x", 1, 0.5), ("b", "x", 1, 0.5), ("a", "x", -1, 0.7))
     votes = from_trials(trials)
     assert votes.repeats
@@ -610,3 +610,80 @@ def test_pairs_are_numbered_alike_with_and_without_the_bitmap() -> None:
 def test_a_tie_has_no_majority() -> None:
     assert scores.majority(from_trials(table(("a", "x", 1, 1), ("b", "x", -1, 1)))).link == "sign"
     assert labeling.score(table(("a", "x", 1, 1), ("b", "x", -1, 1)), "majority")["smile"].tolist() == [0.0]
+
+
+def test_the_standard_error_is_that_of_a_share_of_many_votes() -> None:
+    rng = np.random.default_rng(0)
+    p = np.tile(np.linspace(0.1, 0.9, 20), 300)
+    trials = pd.DataFrame({"subject": np.repeat(np.arange(300), 20), "image": np.tile(np.arange(20), 300)})
+    votes = np.where(rng.random(6000) < p, 1.0, -1.0)
+    labels = labeling.score(trials.assign(response=votes, response_time=0.6), "mean-vote")
+    np.testing.assert_allclose(labels["smile_se"], np.sqrt((1 - labels["smile"] ** 2) / 300), rtol=0.1)
+
+
+def test_linear_rt_takes_no_vote_that_is_too_fast_too_slow_or_untimed() -> None:
+    trials = table(("a", "x", 1, 0.09), ("b", "x", -1, 1.0), ("c", "x", 1, 2.01), ("d", "x", 1, np.nan))
+    found = labeling.assess(trials, "linear-rt")
+    assert found.labels[["smile", "votes", "subjects"]].values.tolist() == [[-0.5, 1, 1]]
+    assert found.subjects["dropped"].tolist() == [1, 0, 1, 1]
+
+
+def test_a_key_that_is_quicker_and_oftener_right_does_not_make_times_inform() -> None:
+    def one_key_is_quick(j: int, votes: Any, rt: Any, rng: np.random.Generator) -> tuple[Any, Any]:
+        votes = np.where(rng.random(len(votes)) < 0.3, -1.0, votes)
+        return votes, rng.permutation(rt) * np.where(votes < 0, 0.6, 1.0)
+
+    data = [simulated(5, 186, seed, one_key_is_quick)[0] for seed in range(5)]
+    assert np.median([labeling.assess(trials).subjects["rt_use"].mean() for trials in data]) < 0.1
+
+
+def test_the_times_of_those_count_less_whose_times_say_nothing() -> None:
+    def first_are_shuffled(j: int, votes: Any, rt: Any, rng: np.random.Generator) -> tuple[Any, Any]:
+        return votes, rng.permutation(rt) if j < 3 else rt
+
+    use = labeling.assess(simulated(12, 300, change=first_are_shuffled)[0]).subjects["rt_use"]
+    shuffled = use.index.isin(["s0", "s1", "s2"])
+    assert use[shuffled].mean() < use[~shuffled].mean() - 0.2
+
+
+@pytest.mark.parametrize(("early", "dropped"), [(12, True), (24, False)])
+def test_early_times_cost_votes_unless_there_are_so_many_that_the_clock_is_wrong(early: int, dropped: bool) -> None:
+    trials, _ = simulated(4)  # 150 each
+    trials.loc[: early - 1, "response_time"] = 0.05
+    s0 = labeling.assess(trials).subjects.loc["s0"]
+    assert (s0["dropped"] >= early) == dropped
+    assert dropped or s0["rt_use"] == 0
+
+
+def test_random_effects_are_those_worked_out_by_hand() -> None:
+    # weights 2: Q = 2 (1 + 0 + 1) = 4 on 2 degrees of freedom, over 6 - 12 / 6
+    assert scores._random_effects(np.array([0.0, 1.0, 2.0]), np.full(3, 0.5)) == pytest.approx((1.0, 0.5))
+    assert scores._random_effects(np.array([0.9, 1.0, 1.1]), np.full(3, 0.5)) == pytest.approx((1.0, 0.0))
+
+
+def test_nobody_agrees_with_oneself() -> None:
+    votes = from_trials(
+        pd.DataFrame(
+            {
+                "subject": np.repeat(list("abc"), 300),
+                "image": np.tile(np.arange(300), 3),
+                "response": np.random.default_rng(0).choice([-1.0, 1.0], 900),
+                "response_time": 0.6,
+            }
+        )
+    )
+    usual = scores.USUAL_AGREEMENT
+    found = scores._usual_agreement(votes, votes.vote, np.full(3, 1.0))
+    # of coins nothing but the prior is left: one subject of the usual agreement beside three of none
+    assert found.mean < 0.35 * usual.mean
+
+
+def test_swapped_keys_mirror_what_is_found_of_a_subject() -> None:
+    trials, _ = simulated(2, 60, seed=3)
+    one = labeling.assess(trials, "diffusion").subjects
+    two = labeling.assess(trials.assign(response=-trials["response"]), "diffusion").subjects
+    np.testing.assert_allclose(two["start"], 1 - one["start"], atol=1e-6)
+    np.testing.assert_allclose(two["drift_bias"], -one["drift_bias"], atol=1e-6)
+    same = ["boundary", "non_decision_s", "gain", "drift_noise", "rt_use"]
+    np.testing.assert_allclose(two[same], one[same], atol=1e-6)
+    assert (one["start"] - 0.5).abs().min() > 1e-3 and one["drift_bias"].abs().min() > 1e-3

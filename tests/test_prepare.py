@@ -360,3 +360,9 @@ def test_a_swap_that_was_killed_half_way_loses_nothing() -> None:
     with pytest.raises(UserError, match="--force replaces"):
         main(Drawn(count=3, size=32))
     assert len(data.open_set("data/faces").names) == 2
+
+
+def test_imported_labels_keep_their_degrees() -> None:
+    Path("labels.csv").write_text(f",stimulus_filename,avg_encode\n0,{NAMES[1]},-0.25\n1,me.png,1\n2,{NAMES[0]},0.5\n")
+    main(Utkface(source("tar"), labels=Path("labels.csv")))
+    assert data.open_set("data/utkface").labels().values.tolist() == [[NAMES[0], 0.5], [NAMES[1], -0.25]]

@@ -346,3 +346,11 @@ def test_the_last_page_tells_median_consistency_and_misses(tmp_path: Path, monke
     assert pages[-1].title == "Thank you"
     assert pages[-1].figures == (("0.35 s", "median time"), ("100\u00a0%", "same answer twice"), ("0", "missed"))
     assert not pages[-1].note  # where the file lies is the experimenter's business, and told on the terminal
+
+
+def test_the_cross_stands_as_long_as_the_seed_says_and_the_row_tells(images: ImageSet, tmp_path: Path) -> None:
+    one, two = (sit(tmp_path / name, images, cycle(DILIGENT), SHORT)[1] for name in "ab")
+    stood = [float(row["fixation_duration"]) for row in one]
+    assert all(0.1 <= s <= 0.2 + 1e-9 for s in stood) and len(set(stood)) == len(stood) == 6
+    assert stood == [float(row["fixation_duration"]) for row in two]
+    assert all(abs(float(row["onset_delay"])) < 1e-9 for row in one)

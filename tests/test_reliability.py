@@ -103,6 +103,7 @@ def test_a_subject_is_counted_as_worked_out_by_hand() -> None:
     trials = pd.DataFrame(rows, columns=columns)
     a = describe(trials).loc["a"]
     assert (a["votes"], a["missed"], a["anticipations"], a["fast_guesses"]) == (3, 1, 1, 1)
+    assert a["rt_iqr_s"] == pytest.approx(0.3)  # of 0.1, 0.5 and 0.7 s
     paused = trials.assign(ended_by=np.where(trials["response"].isna(), "interruption", "press"))
     assert describe(paused).loc["a", "missed"] == 0
     assert a["median_rt_s"] == 0.5

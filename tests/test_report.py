@@ -1,6 +1,7 @@
 """The report and the plan: complete from trials, useful from labels alone, safe with odd names."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import sessions
 import shell
 from labeling import build, charts, plan, report
 from labeling.confounds import confounds, rank_correlations_with_truth
+from labeling.reliability import split_half
+from labeling.scores import Terms
 from labeling.votes import from_trials
 from sessions import simulate
 from shell import UserError
@@ -56,6 +59,8 @@ def test_the_account_beside_the_labels_has_what_a_methods_section_needs(faces: P
     assert list(said["Columns"]) == list(pd.read_csv(faces / "labels.csv").columns)
     assert list(said["Subjects"]) == ["sim01", "sim02", "sim03"] and said["Subjects"]["sim01"]["votes"] > 0
     assert 0 < said["Reliability"]["SplitHalf"] < said["Reliability"]["OfAllSubjects"] < 1
+    expected = split_half(sessions.read(exclude=["sim04"], tell=lambda note: None), "mean-vote")
+    assert expected is not None and said["Reliability"]["SplitHalf"] == round(expected.split_half, 4)
     assert said["GeneratedBy"]["Version"] == shell.version()
 
 
@@ -335,3 +340,42 @@ def test_a_plan_needs_two_subjects(faces: Path) -> None:
 def test_a_last_bar_that_holds_all_longer_times_says_so() -> None:
     assert "≥ 2 s" in charts.histogram([0.5, 2.5], 0, 2, 30, 120, 26, " s")
     assert "≥" not in charts.histogram([0.5, 1.5], 0, 2, 30, 120, 26, " s")
+
+
+def test_build_turns_the_votes_of_swapped_keys_round_before_it_counts_them(faces: Path) -> None:
+    rows = [
+        f"{who},{i:02d}.png,{(1 if i % 2 else -1) * (-1 if who == 'c' else 1)},0.6" for who in "abc" for i in range(40)
+    ]
+    Path("mine.csv").write_text("\n".join(["subject,image,response,response_time", *rows]) + "\n")
+    asked = build.Settings(trials=Path("mine.csv"), method="mean-vote")
+    for fix, size in ((False, 1 / 3), (True, 1.0)):
+        build.main(replace(asked, fix_swapped=fix))
+        smile = pd.read_csv(faces / "labels.csv")["smile"]
+        np.testing.assert_allclose(smile, [size if i % 2 else -size for i in range(40)])
+
+
+def test_a_plan_foretells_what_theory_says_of_subjects_who_are_all_alike() -> None:
+    trials = pd.DataFrame({"subject": "a", "image": np.arange(2000), "response": 1.0, "response_time": 0.5})
+    alike = {"boundary": 1.5, "start": 0.5, "non_decision_s": 0.3, "gain": 0.8, "drift_bias": 0.4, "drift_noise": 0.0}
+    ones, none = np.ones(2000), np.zeros(2000, bool)
+    fitted = Terms(ones, ones, 0.0, "identity", none, subjects={name: np.array([v]) for name, v in alike.items()})
+    asked = plan.Settings(subjects=(1, 4), repeats=2, method="mean-vote")
+    table = plan.simulate(from_trials(trials), fitted, asked)
+    d = np.random.default_rng(1).standard_normal(1_000_000)
+    vote = np.tanh(1.5 * (0.8 * d + 0.4) / 2)  # its mean, given the drift (Cox and Miller 1965)
+    of_one = vote.var() / (1 - vote.mean() ** 2)
+    np.testing.assert_allclose(table["reliability"], [of_one, 4 * of_one / (1 + 3 * of_one)], atol=0.04)
+
+
+def test_a_confound_of_few_faces_is_no_warning() -> None:
+    z = np.linalg.qr(np.column_stack([np.ones(20), np.random.default_rng(0).normal(size=(20, 2))]))[0][:, 1:]
+    metadata = pd.DataFrame({"image": [str(i) for i in range(20)], "width": 0.3 * z[:, 0] + np.sqrt(0.91) * z[:, 1]})
+    found = confounds(pd.DataFrame({"image": metadata["image"], "smile": z[:, 0]}), metadata).iloc[0]
+    assert found["r"] == pytest.approx(0.3) and not found["warn"]  # two standard errors are 0.45
+
+
+def test_a_truth_on_a_bent_scale_is_followed_all_the_same() -> None:
+    images = [str(i) for i in range(20)]
+    labels = pd.DataFrame({"image": images, "smile": np.linspace(-1, 1, 20)})
+    truth = pd.DataFrame({"image": images, "true_smile": np.exp(5 * labels["smile"])})
+    assert rank_correlations_with_truth(labels, truth) == {"true_smile": pytest.approx(1)}

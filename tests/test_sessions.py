@@ -255,7 +255,7 @@ def test_a_killed_recording_keeps_its_trials_and_frees_the_subject() -> None:
 
 
 def test_nothing_recorded_is_an_empty_table() -> None:
-    assert list(sessions.read("nowhere", "faces").columns[:7]) == list(sessions.read("nowhere").columns[:7])
+    assert list(sessions.read("nowhere", "faces").columns) == ["subject", "run", *schema.COLUMNS, "simulated"]
     assert sessions.read("nowhere")["response"].dtype == float
 
 
@@ -791,3 +791,25 @@ def test_the_recorded_folder_passes_the_bids_validator(faces: Path) -> None:
         *("InstitutionName", "InstitutionAddress", "InstitutionalDepartmentName", "CogAtlasID", "CogPOID"),
     }
     assert done.returncode == 0
+
+
+def test_observers_answer_as_often_and_as_fast_as_theory_says() -> None:
+    observer = observers.Observer(boundary=1.5, start=0.4, non_decision_s=0.3, gain=2.0, drift_bias=0.5)
+    n = 200_000
+    votes, rt = observers.respond(observer, np.full(n, 0.25), np.random.default_rng(0))
+    drift = 1.0 + 0.7 * np.random.default_rng(1).standard_normal(1_000_000)  # gain 0.25 + bias, and its noise
+    p = (1 - np.exp(-2 * drift * 0.6)) / (1 - np.exp(-2 * drift * 1.5))  # starts at 0.6 of 1.5
+    decision_s = (p * 1.5 - 0.6) / drift
+    assert np.mean(votes > 0) == pytest.approx(0.96 * p.mean() + 0.04 / 2, abs=0.005)
+    assert rt.mean() == pytest.approx(0.96 * (decision_s.mean() + 0.3) + 0.02 * 0.14 + 0.02 * 1.65, abs=0.006)
+
+
+def test_of_two_runs_with_one_number_one_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    record()
+    second = record(n=2)
+    for suffix in (".tsv", ".json"):
+        second.with_suffix(suffix).rename(second.with_name(second.name.replace("run-02", "run-1")).with_suffix(suffix))
+    with pytest.raises(UserError, match=r"run-1_beh\.tsv: the same run number as \S+run-01_beh\.tsv"):
+        sessions.read()
+    assert len(sessions.read(skip_bad=True, tell=lambda note: None)) == 3

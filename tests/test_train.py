@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -619,3 +620,21 @@ def test_sampling_twice_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         sample.main(sample.Settings(smile=(0.5,), count=3, run=run, out=tmp_path / name))
     assert (tmp_path / "a/smile_0.50.png").read_bytes() == (tmp_path / "b/smile_0.50.png").read_bytes()
+
+
+def test_the_learning_rate_warms_up_over_200_steps_and_falls_to_a_twentieth() -> None:
+    rates = [training.learning_rate(step, 6000, 1e-3) for step in range(6000)]
+    assert np.argmax(rates) == 199 and rates[199] == pytest.approx(1e-3, rel=0.01)
+    assert rates[0] == pytest.approx(1e-3 / 200)
+    assert rates[3000] == pytest.approx(1e-3 * (1 + 0.05) / 2) and rates[-1] == pytest.approx(5e-5, rel=0.01)
+
+
+def test_where_much_changes_nothing_of_what_stood_there_stays() -> None:
+    def changed(before: float, after: float) -> torch.Tensor:
+        shades = iter([before, after])
+        model = SimpleNamespace(size=16, _decode=lambda z: torch.full_like(x, next(shades)))
+        return SmileModel.changed(model, x, torch.zeros(2, 8), torch.zeros(2, 8))  # type: ignore[arg-type]
+
+    x = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) / 2 + 0.2
+    torch.testing.assert_close(changed(0.2, 0.8), torch.full_like(x, 0.8))
+    torch.testing.assert_close(changed(0.45, 0.455), x + 0.005, atol=0.01, rtol=0)
