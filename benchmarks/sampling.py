@@ -29,6 +29,8 @@ class Settings:
     """Cold starts of each command; the median counts."""
     faces: int = 4096
     """Decoded in one call."""
+    turns: int = 5
+    """Of many faces and of the decoder alone; the median counts."""
     threads: int | None = None
     """Of torch; by default as many as it likes."""
 
@@ -62,7 +64,7 @@ def warm(settings: Settings) -> None:
 
     from model import load
     from model.devices import autocast
-    from model.runs import DECODED
+    from model.smile_model import DECODED
 
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
@@ -77,18 +79,18 @@ def warm(settings: Settings) -> None:
             for _ in range(math.ceil(settings.faces / DECODED)):
                 model.decoder(chunk)
 
-    floor_s = best(floor, 3)
-    many_s = best(lambda: model.sample(smile, settings.faces), 3)
+    # in turn, as the cold starts
+    times_s = [(best(floor, 1), best(lambda: model.sample(smile, settings.faces), 1)) for _ in range(settings.turns)]
+    floor_s, many_s = map(statistics.median, zip(*times_s, strict=True))
+    share = statistics.median(alone_s / whole_s for alone_s, whole_s in times_s)
     print(f"{settings.faces:,} faces, the decoder alone {settings.faces / floor_s:8.0f} faces/s")
-    print(
-        f"{settings.faces:,} faces                    {settings.faces / many_s:8.0f} faces/s, "
-        f"{floor_s / many_s:.0%} of the decoder alone"
-    )
+    print(f"{settings.faces:,} faces                    {settings.faces / many_s:8.0f} faces/s")
+    print(f"share of the decoder alone    {share:8.0%}, median of {settings.turns} turns")
 
 
 def best(work: Callable[[], object], repeats: int) -> float:
     """The shortest time in seconds, after one call to warm up."""
-    work()
+    work()  # to warm up
     times_s = []
     for _ in range(repeats):
         start_s = time.perf_counter()

@@ -54,8 +54,8 @@ class Block(nn.Module):
 
     def forward(self, h: Tensor, given: Tensor) -> Tensor:  # (B, W), (B, E) -> (B, W)
         scale, shift, gate = self.given(given).chunk(3, 1)
-        inner = F.silu(self.linear_1(self.norm(h) * (1 + scale) + shift))
-        return h + (1 + gate) * self.linear_2(self.dropout(inner))
+        inner = F.silu(self.linear_1(torch.addcmul(shift, self.norm(h), 1 + scale)))
+        return torch.addcmul(h, 1 + gate, self.linear_2(self.dropout(inner)))
 
 
 class Velocity(nn.Module):
@@ -92,8 +92,9 @@ class Velocity(nn.Module):
     def forward(self, u: Tensor, t: Tensor, y: Tensor) -> Tensor:
         """u (B, Z), t (B,) or (1,) for all of them, standardised y (B, A) -> v (B, Z)."""
         ratio = (t.sin() / t.cos().clamp(min=1e-6)).clamp(LEAST, MOST)  # tan of a float32 pi / 2 is below 0
-        angles = (ratio.log()[:, None] * self.frequencies).expand(len(u), -1)
-        given = self.embed(torch.cat([angles.sin(), angles.cos(), y], 1))
+        angles = ratio.log()[:, None] * self.frequencies
+        noise = torch.cat([angles.sin(), angles.cos()], 1).expand(len(u), -1)
+        given = self.embed(torch.cat([noise, y], 1))
         h = self.enter(torch.cat([u, y], 1))
         for block in self.blocks:
             h = block(h, given)
