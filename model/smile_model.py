@@ -27,6 +27,7 @@ from model.way import BEYOND, STRAIGHT, degree, place
 from shell import UserError, typed
 
 DECODED = 64  # faces at a time: what fits into a processor's cache
+RAISED = 16  # the same where fine detail is raised, in a processor core's own cache: twice as quick as 64
 TOGETHER = 1024  # the same of latents that `model.flow` draws: twice as quick as 256
 FEW = 8  # of these: where there are fewer, a part is not filled up
 PEOPLE = 100_000  # of a seed
@@ -280,7 +281,8 @@ class SmileModel:
         for some, into in zip(z.split(DECODED), x.split(DECODED), strict=True):
             with autocast(z.device):  # a fifth of a grey level of 256 from float32, three times as fast
                 drawn = self.decoder(some)
-            into.copy_(focused(drawn, focus))
+            for part, there in zip(drawn.split(RAISED), into.split(RAISED), strict=True):
+                there.copy_(focused(part, focus))
         return x
 
     def _needs_pictures(self, x: Tensor) -> None:
