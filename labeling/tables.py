@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,7 +49,7 @@ def read_trials(
         The file cannot be read, a column is missing, or a row breaks a rule: file, row, found, expected.
     """
     names = ["subject", "image", *(pair.rpartition("=")[0] for pair in rename if pair.endswith(("=subject", "=image")))]
-    table = _named(_read(path, names), rename, path)
+    table = _named(_read(path, names, skip_bad), rename, path)
     table["image"] = table["image"].mask(_says_nothing(table["image"]))
     words = _words(responses) if responses else WORDS
     response, understood = _votes(table["response"], words, path)
@@ -151,25 +152,39 @@ def _votes(column: pd.Series, words: dict[str, float], path: Path) -> tuple[NDAr
     return meanings[codes], pd.Series(understood[codes], index=column.index)
 
 
-def _read(path: Path, names: list[str]) -> pd.DataFrame:
-    """The table in a file; of Parquet the columns `names` as categories, where the file keeps their dictionary."""
+def _read(path: Path, names: list[str], skip_bad: bool) -> pd.DataFrame:
+    """The table in a file; of Parquet the columns `names` as categories, where the file keeps their dictionary.
+
+    With `skip_bad` a row of more cells than the header has says so in each of them, and so breaks a rule.
+    """
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
             table = pd.read_parquet(path, engine="pyarrow", read_dictionary=names)  # as the file keeps them
             return table.reset_index(drop=True)  # by which rows are counted
         separator = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
+        how: dict[str, Any] = {
+            "sep": separator,
+            "encoding": "utf-8-sig",
+            "dtype": str,
+            "index_col": False,
+            "keep_default_na": False,  # a subject may be called NA
+            "na_values": [""],
+            "skip_blank_lines": False,  # rows are counted as an editor does
+        }
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
-            table = pd.read_csv(
-                path,
-                sep=separator,
-                encoding="utf-8-sig",
-                dtype=str,
-                index_col=False,
-                keep_default_na=False,  # a subject may be called NA
-                na_values=[""],
-                skip_blank_lines=False,  # rows are counted as an editor does
-            )
+            try:
+                table = pd.read_csv(path, **how)
+            except (pd.errors.ParserError, pd.errors.ParserWarning):
+                if not skip_bad:
+                    raise
+                width = len(pd.read_csv(path, **how, nrows=0).columns)
+                table = pd.read_csv(
+                    path,
+                    **how,
+                    engine="python",
+                    on_bad_lines=lambda cells: [f"{len(cells)} cells in a row of {width}"] * width,
+                )
         table = table[table.notna().any(axis=1)]
         return table[[column for column in table if not str(column).startswith("Unnamed: ")]]
     except FileNotFoundError:

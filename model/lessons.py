@@ -45,6 +45,7 @@ class Lesson(ABC):
     def check(settings: Any, model: SmileModel) -> None:
         """Raise a UserError for settings that cannot work, or a model that cannot learn this."""
         opening.check_schedule(settings)
+        fitting.reader_of(model.folder)  # which the new run takes over: a damaged one is told before there is a run
 
     @abstractmethod
     def net(self) -> nn.Module:

@@ -217,3 +217,14 @@ def test_pictures_cannot_come_on_the_way(lesson: type[Lesson], tiny: lesson_sett
 def test_nothing_to_resume_is_one_sentence(lesson: type[Lesson], tiny: lesson_settings.Settings) -> None:
     with pytest.raises(UserError, match="nothing to resume"):
         learn(replace(tiny, resume=True), lesson)
+
+
+def test_a_damaged_smile_reader_is_told_and_leaves_no_run(
+    lesson: type[Lesson], tiny: lesson_settings.Settings, tmp_path: Path
+) -> None:
+    assert tiny.run is not None and tiny.out is not None
+    damaged = Path(shutil.copytree(tiny.run, tmp_path / "damaged"))
+    (damaged / "reader.safetensors").write_bytes(b"none")
+    with pytest.raises(UserError, match=r"damaged/reader\.safetensors"):
+        learn(replace(tiny, run=damaged), lesson)
+    assert not tiny.out.exists()

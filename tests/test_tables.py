@@ -271,3 +271,15 @@ def test_an_interval_is_of_numbers_too(tmp_path: Path, column: str, cell: str) -
     path = written(tmp_path, f"image,smile,{column}\nx.png,0.5,0.1\ny.png,0.5,{cell}\n")
     with pytest.raises(UserError, match=f"row 3: {column} is '.*', expected a number in"):
         read_labels(path)
+
+
+def test_a_row_of_too_many_cells_is_skipped_and_the_rows_below_keep_their_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(
+        "subject,image,response,response_time\na,x.png,1,0.5\na,y.png,1,0.5,more\nb,x.png,what,1\nb,y.png,1,1\n"
+    )
+    notes: list[str] = []
+    assert read_trials(path, skip_bad=True, tell=notes.append)["image"].tolist() == ["x.png", "y.png"]
+    assert "2 of 4 rows, the first: row 3: response is '5 cells in a row of 4'" in notes[0]
+    with pytest.raises(UserError, match="in line 3"):
+        read_trials(path)
