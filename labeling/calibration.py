@@ -35,6 +35,7 @@ from labeling import psychometric
 from labeling.intervals import LEVEL, Link
 from labeling.labels import Assessment
 from labeling.scores import LINKS
+from labeling.threads import one_thread
 from labeling.votes import Codes, Floats
 
 DRAWS = 500
@@ -55,6 +56,7 @@ class Cells:
     """(K,) the asked degrees, increasing."""
 
 
+@one_thread
 def calibrate(assessment: Assessment, metadata: pd.DataFrame, method: str, simulated: bool) -> Calibration | str:
     """The calibration of the model whose faces were judged, or one sentence on why there is none.
 

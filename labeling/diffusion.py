@@ -14,6 +14,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from labeling.scores import Terms, evidence, quality
+from labeling.threads import one_thread
 from labeling.votes import Floats, Votes
 
 LAPSES = 0.05
@@ -53,6 +54,7 @@ class _Attending(NamedTuple):
     """(T,) of the decision."""
 
 
+@one_thread
 def diffusion(votes: Votes) -> Terms:
     """tanh of the posterior mean of an image's drift, with every subject's parameters fitted given the others' votes.
 
