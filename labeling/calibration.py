@@ -35,8 +35,8 @@ from labeling import psychometric
 from labeling.intervals import LEVEL, Link
 from labeling.labels import Assessment
 from labeling.scores import LINKS
-from labeling.threads import one_thread
 from labeling.votes import Codes, Floats
+from shell import one_thread
 
 DRAWS = 500
 TRIES = 40  # for each draw, until faces are called too few

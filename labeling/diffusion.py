@@ -14,8 +14,8 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from labeling.scores import Terms, evidence, quality
-from labeling.threads import one_thread
 from labeling.votes import Floats, Votes
+from shell import one_thread
 
 LAPSES = 0.05
 SWEEPS = 3  # more change nothing in the third digit

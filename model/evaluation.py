@@ -21,7 +21,7 @@ from model.judging import GALLERY, make_judges, recipe
 from model.measures import Figure
 from model.pictures import to_uint8
 from model.smile_model import SmileModel
-from shell import UserError
+from shell import UserError, one_thread
 
 FEWEST = 10  # validation faces
 
@@ -60,6 +60,7 @@ def plain(value: Any) -> Any:
     return value
 
 
+@one_thread
 def evaluate(settings: Settings) -> Evaluation:
     """Everything, as `settings` say.
 

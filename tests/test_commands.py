@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np  # noqa: F401 - its BLAS is the one that is looked at
 import pytest
 import tyro
+from threadpoolctl import threadpool_info
 
 import shell
 from annotator.settings import Settings
@@ -178,3 +180,12 @@ def test_a_share_is_told_in_per_cent_that_no_line_breaks() -> None:
 def test_long_lists_are_cut() -> None:
     assert shell.listed(["a", "b"]) == "a, b"
     assert shell.listed(list("abcdefghijklm")) == "a, b, c, d, e, f, g, h, i, j, and 3 more"
+
+
+def test_what_is_to_take_one_thread_takes_one_and_gives_the_others_back() -> None:
+    def threads() -> list[int]:
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    before = threads()
+    assert before and set(shell.one_thread(threads)()) == {1}
+    assert threads() == before
