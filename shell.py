@@ -152,18 +152,21 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     So a file appears whole or not at all, whenever the process is killed.
     """
     path = Path(path)
-    if path.is_symlink():
-        path = path.resolve()
+    target = path.resolve()
+    if path.is_symlink() and (not target.exists() or target.stat().st_mode & 0o222):  # else a link into an archive
+        path = target
     path.parent.mkdir(parents=True, exist_ok=True)
     # the real suffix stays last, because writers such as Pillow choose the format by it
     aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    replaced = path.exists()
     try:
-        if path.exists():  # who may read it stays as it is
-            aside.touch()
-            shutil.copymode(path, aside)
+        if replaced:
+            aside.touch(mode=0o600)
         yield aside
         with aside.open("rb+") as file:
             os.fsync(file.fileno())
+        if replaced:  # who may read it stays as it is
+            shutil.copymode(path, aside)
         aside.replace(path)
         sync_folder(path.parent)
     except OSError as error:

@@ -79,8 +79,11 @@ def warm(settings: Settings) -> None:
             for _ in range(math.ceil(settings.faces / DECODED)):
                 model.decoder(chunk)
 
-    # in turn, as the cold starts
-    times_s = [(best(floor, 1), best(lambda: model.sample(smile, settings.faces), 1)) for _ in range(settings.turns)]
+    def many() -> None:
+        model.sample(smile, settings.faces)
+
+    floor()
+    times_s = [(timed(floor), timed(many)) for _ in range(settings.turns)]  # in turn, as the cold starts
     floor_s, many_s = map(statistics.median, zip(*times_s, strict=True))
     share = statistics.median(alone_s / whole_s for alone_s, whole_s in times_s)
     print(f"{settings.faces:,} faces, the decoder alone {settings.faces / floor_s:8.0f} faces/s")
@@ -90,13 +93,15 @@ def warm(settings: Settings) -> None:
 
 def best(work: Callable[[], object], repeats: int) -> float:
     """The shortest time in seconds, after one call to warm up."""
-    work()  # to warm up
-    times_s = []
-    for _ in range(repeats):
-        start_s = time.perf_counter()
-        work()
-        times_s.append(time.perf_counter() - start_s)
-    return min(times_s)
+    work()
+    return min(timed(work) for _ in range(repeats))
+
+
+def timed(work: Callable[[], object]) -> float:
+    """How long one call takes in seconds."""
+    start_s = time.perf_counter()
+    work()
+    return time.perf_counter() - start_s
 
 
 if __name__ == "__main__":

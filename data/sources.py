@@ -11,6 +11,8 @@ from pathlib import Path
 from data import calibration
 from shell import UserError
 
+NAMED = 10  # files
+
 
 @contextmanager
 def new_pictures(folder: Path, force: bool) -> Iterator[Path]:
@@ -65,11 +67,11 @@ def set_folder(name: str) -> Path:
 
 
 def name_left_out(left_out: Mapping[str, str]) -> None:
-    """Name what was left out and why; past ten files only their number."""
-    for name, reason in islice(left_out.items(), 10):
+    """Name what was left out and why; past `NAMED` files only their number."""
+    for name, reason in islice(left_out.items(), NAMED):
         print(f"left out {name}: {reason}")
-    if len(left_out) > 10:
-        print(f"... and {len(left_out) - 10} more")
+    if len(left_out) > NAMED:
+        print(f"... and {len(left_out) - NAMED} more")
 
 
 def put_labels_aside(folder: Path) -> None:

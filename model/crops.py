@@ -97,10 +97,10 @@ def validation_faces(model: "SmileModel", data: Path | None, count: int) -> tupl
     UserError
         There is no such set, or it keeps no face for validation.
     """
+    from model.faces import evenly  # with torch, which takes seconds: picture_files must not wait for it
+
     images = open_set(data or Path(model.config["data"]))
     faces, names = images.pictures(model.size)
-    from model.faces import evenly
-
     kept = evenly(np.flatnonzero([is_validation(name) for name in names]), count)
     if not len(kept):
         raise UserError(f"{images.folder}: none of its {len(names)} pictures is kept for validation; add some.")

@@ -29,7 +29,7 @@ def autocast(device: torch.device, precision: Precision = "auto") -> AbstractCon
 def rounded(net: Net) -> Net:
     """`net` for `autocast`: a copy whose weights are rounded once, not at every call; in float32 the net itself.
 
-    What it says is the same to the last bit.
+    What it says there is the same to the last bit. Later changes of `net` do not reach the copy.
     """
     if not multiplies_bf16(next(net.parameters()).device.type):
         return net

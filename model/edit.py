@@ -66,12 +66,12 @@ class Row(NamedTuple):
 
 def main(settings: Settings) -> None:
     check(settings)
-    import pandas as pd
-
-    from model import pictures, smile_model
     from model.crops import picture_files
 
     sources = picture_files(settings.image)
+    import pandas as pd
+
+    from model import pictures, smile_model
 
     model = smile_model.load(settings.run)
     model.needs_condition("change a smile")

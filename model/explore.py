@@ -46,7 +46,7 @@ class Settings:
 def main(settings: Settings) -> None:
     check_port(settings.port)
     for name in ("SIGTERM", "SIGHUP"):  # the terminal is closed, or the machine shut down
-        if hasattr(signal, name):
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:  # as under nohup
             signal.signal(getattr(signal, name), lambda *_: sys.exit(143))
     with TemporaryDirectory(prefix="smilecvae") as folder:  # photographs do not outlive the page
         gradio = import_gradio(Path(folder))
@@ -78,7 +78,7 @@ def main(settings: Settings) -> None:
 
 
 class OwnPage:
-    """Answers this machine's own page alone: others in its browser may send here, or let their own name point here."""
+    """Answers its own page alone. Others in the browser may send requests here, or give their own name this address."""
 
     def __init__(self, app: Any) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""What a training fits when its steps are done: the latent space, and degrees to the faces that the decoder draws."""
+"""The end of a training: latent space and degrees are fitted, the model is saved and its pictures drawn."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -43,12 +43,13 @@ def main(settings: Settings) -> None:
     missing = [key for key in ("name", "source", "licence") if key not in about]
     if missing:
         raise UserError(f"{model.config['data']}/set.json: {', '.join(missing)} is missing; weights need a licence.")
-    for path in (model.folder / f"{name}.safetensors" for name in ("model", *runs.SUPPLEMENTS)):
+    for path in (model.folder / name for name in ("model.safetensors", *runs.LEARNED)):
         if path.exists():
             tensors = runs.read_tensors(path, "cpu")
             rounded = {n: t if n.startswith("latent.") else t.to(torch.bfloat16) for n, t in tensors.items()}
             runs.write_tensors(settings.out / path.name, rounded)
-    runs.write_config(settings.out, without_places(model.config) | {"licence": model.licence})
+    config = without_places(model.config)
+    runs.write_config(settings.out, config | {"licence": model.licence})
     shell.write_text(settings.out / "LICENCE", TERMS.format(**about))
     for name in ("judges.json", "judges.safetensors"):  # what they found is of other weights than the rounded ones
         if (model.folder / name).exists():
@@ -56,17 +57,18 @@ def main(settings: Settings) -> None:
     size = (settings.out / "model.safetensors").stat().st_size / 1e6
     print(f"wrote {settings.out / 'model.safetensors'} ({size:.1f} MB)")
     print("Its hash is another, so a calibration by people has to be of faces that the packed model made.")
-    print(f"Next: python -m model.evaluate --run {shell.typed(settings.out)}")
+    elsewhere = "" if config["data"] == model.config["data"] else f" --data {shell.typed(model.config['data'])}"
+    print(f"Next: python -m model.evaluate --run {shell.typed(settings.out)}{elsewhere}")
 
 
 def without_places(value: Any) -> Any:
     """A config without the folders of this machine: a path is one from the folder at work, or its last part."""
     if isinstance(value, dict):
         return {key: without_places(part) for key, part in value.items()}
-    if not isinstance(value, str) or not Path(value).is_absolute():
+    if not isinstance(value, str) or not (Path(value).is_absolute() or ".." in Path(value).parts):
         return value
-    path = Path(value)
-    return (path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else Path(path.name)).as_posix()
+    path, here = Path(value).resolve(), Path.cwd().resolve()
+    return (path.relative_to(here) if path.is_relative_to(here) else Path(path.name)).as_posix()
 
 
 if __name__ == "__main__":

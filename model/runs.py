@@ -28,7 +28,7 @@ from shell import UserError, locked, whole_file, write_text
 
 RUNS = Path("runs")
 PRETRAINED = Path(__file__).resolve().parent / "pretrained"
-SUPPLEMENTS = ("prior", "detail")  # NAME.safetensors, by model.NAME
+LEARNED = ("prior.safetensors", "detail.safetensors")  # beside the model, by model.prior and model.detail
 DEMO = "demo"  # never taken by default
 LOCK = ".lock"
 
@@ -72,9 +72,8 @@ def newest() -> Path:
         with suppress(UserError):  # of somebody else's config
             config = read_config(weights.parent)
             if weights.parent.name != DEMO and config.get("finished") and config.get("kind") == "cvae":
-                finished.append(
-                    weights.with_name("config.json")
-                )  # written last; a lesson copies the weights at its start
+                # written last, while a lesson copies the weights when it begins
+                finished.append(weights.with_name("config.json"))
     if finished:
         return max(finished, key=lambda config: config.stat().st_mtime).parent
     if (PRETRAINED / "model.safetensors").exists():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import shell
 from data.calibration import ASKED, PERCEIVED, calibration_of, warn_of_simulation
-from model.degrees import check_degrees, signed
+from model.degrees import check_degrees, digits, signed
 from shell import UserError
 
 if TYPE_CHECKING:
@@ -103,8 +103,7 @@ def main(settings: Settings) -> None:
 
 def folder_name(smile: float) -> str:
     """smile_0.50; more digits only where the degree has them, so that no two degrees share a name."""
-    smile += 0.0  # -0.0 becomes 0.0
-    return f"smile_{smile:.2f}" if round(smile, 2) == smile else f"smile_{smile!r}"
+    return f"smile_{digits(smile)}"
 
 
 def write_separately(

@@ -1,4 +1,4 @@
-"""What is drawn of a training while it goes on: reconstructions, a frame each, and how active the latent space is."""
+"""Pictures of a training, on the way and at the end: reconstructions, and how active the latent space is."""
 
 from pathlib import Path
 

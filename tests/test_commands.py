@@ -123,6 +123,20 @@ def test_who_may_read_a_file_and_where_it_lies_stay_when_it_is_written_anew(tmp_
     assert link.is_symlink() and kept.read_text() == "new" and kept.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permissions")
+def test_a_file_that_may_only_be_read_is_replaced_and_a_link_into_an_archive_does_not_write_there(
+    tmp_path: Path,
+) -> None:
+    kept, link = tmp_path / "kept.csv", tmp_path / "labels.csv"
+    kept.write_text("old")
+    kept.chmod(0o444)
+    link.symlink_to(kept)
+    shell.write_text(link, "new")
+    assert kept.read_text() == "old" and not link.is_symlink() and link.read_text() == "new"
+    shell.write_text(kept, "newer")
+    assert kept.read_text() == "newer" and kept.stat().st_mode & 0o777 == 0o444
+
+
 def test_a_disk_without_room_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     with pytest.raises(OSError) as caught, shell.whole_file(path):

@@ -26,10 +26,12 @@ def test_no_folder_of_this_machine_is_given_away(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     config = {
         "data": "/home/jane/ward7/faces",
+        "source": "../jane/ward7/faces",
         "run": str(tmp_path / "runs/a"),
         "prior": {"model": "1a", "run": "runs/b"},
     }
-    assert without_places(config) == {"data": "faces", "run": "runs/a", "prior": {"model": "1a", "run": "runs/b"}}
+    inside = {"run": "runs/a", "prior": {"model": "1a", "run": "runs/b"}}
+    assert without_places(config) == {"data": "faces", "source": "faces", **inside}
 
 
 def test_a_folder_in_use_is_refused(drawn_run: Path, tmp_path: Path) -> None:
