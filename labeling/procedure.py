@@ -32,7 +32,9 @@ def procedure(folder: str | os.PathLike[str], trials: "pd.DataFrame") -> dict[st
             if (run.subject, run.number) in shown:
                 found.setdefault((run.subject, run.number), run)
     runs = list(found.values())
-    about = {"recorded": _when(runs)} | _people(participants.rows(folder), {run.subject for run in runs})
+    about = {"recorded": _when(runs)}
+    with suppress(UserError):  # of a damaged participants.tsv, which the annotator tells: labels do not hang on it
+        about |= _people(participants.rows(folder), {run.subject for run in runs})
     about |= {name: _by_runs(runs, fact) for name, fact in FACTS.items()}
     about["faces that came late"] = _late(runs)
     return {name: words for name, words in about.items() if words}

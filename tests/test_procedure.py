@@ -80,5 +80,12 @@ def test_what_subjects_told_of_themselves_is_told_of_five_or_more_only(tmp_path:
     assert about["sex"] == "female 3, male 2, not told 1"
 
 
+def test_a_damaged_table_of_participants_costs_what_it_tells_and_no_more(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    record("a01")
+    Path("sessions/participants.tsv").write_text("participant_id,age\nsub-a01,20\n")
+    assert procedure("sessions", sessions.read("sessions", "faces"))["recorded"] == "1 run, 2026-03-02"
+
+
 def test_of_no_recordings_nothing_is_told(tmp_path: Path) -> None:
     assert procedure(tmp_path, pd.DataFrame({"subject": [], "run": []})) == {}
