@@ -22,6 +22,7 @@ from model.way import STRAIGHT, even_way
 PER_DIMENSION = 32  # faces that are drawn to fit the smile's read-out, for each latent dimension
 ALONG = 256  # faces that are drawn at each place to see how the smile rises
 PLACES = np.linspace(-1, 1, 41)  # where that is seen
+FITTED = 100_000  # training faces to which the latent space is fitted; a million more say nothing new of a covariance
 COMPARED = 1024  # faces whose detail is compared with what is drawn of them
 
 
@@ -111,8 +112,8 @@ def read_decoded(network: CVAE, student: Student, z: Tensor, device: torch.devic
 def encode_training_faces(
     network: CVAE, faces: Faces, attributes: Floats, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Mean and variance (B, Z) that the encoder gives the training faces, and their attributes (B, A), in parts."""
-    for some in in_batches(faces.training, 256):
+    """Mean and variance (B, Z) that the encoder gives training faces, and their attributes (B, A), in parts."""
+    for some in in_batches(evenly(faces.training, FITTED), 256):
         x, _ = faces.batch(some, device)
         with torch.inference_mode(), autocast(device):
             mu, variance = network.posterior(x)

@@ -14,7 +14,7 @@ import torch
 
 from data.prepare import Drawn
 from data.prepare import main as prepare
-from model import batches, devices, runs, training
+from model import batches, devices, fitting, runs, training
 from model.batches import choose, fastest_batch
 from model.cvae import CVAE
 from model.devices import autocast
@@ -186,3 +186,12 @@ def test_the_rate_is_that_of_the_steps_since_the_row_above() -> None:
     before = {"step": 10, "seconds": 4.0}
     state = SimpleNamespace(recent=[torch.ones(4)], rows=[before], step=12, seconds=6.0)
     assert training.row(state, 16)["rate"] == 16  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("most", "found"), [(100, 72), (10, 10)])
+def test_the_latent_space_is_fitted_to_training_faces_but_not_to_millions(
+    faces: Faces, monkeypatch: pytest.MonkeyPatch, most: int, found: int
+) -> None:
+    monkeypatch.setattr(fitting, "FITTED", most)
+    encoded = list(fitting.encode_training_faces(CVAE(16, 8, 16, kind="vae"), faces, faces.attributes, CPU))
+    assert sum(len(mu) for mu, _, _ in encoded) == found
