@@ -152,8 +152,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     So a file appears whole or not at all, whenever the process is killed.
     """
     path = Path(path)
-    target = path.resolve()
-    if path.is_symlink() and (not target.exists() or target.stat().st_mode & 0o222):  # else a link into an archive
+    target = path.resolve()  # where a link leads is where the file lies; one into a read-only archive is replaced
+    if path.is_symlink() and (not target.exists() or target.stat().st_mode & 0o222):
         path = target
     path.parent.mkdir(parents=True, exist_ok=True)
     # the real suffix stays last, because writers such as Pillow choose the format by it
