@@ -10,7 +10,6 @@ tells what people see at each asked degree.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -223,12 +222,9 @@ def without(trials: "pd.DataFrame", excluded: list[str], source: Path) -> "pd.Da
 
 def nothing_recorded(settings: Settings) -> UserError:
     """That there is no recording of the set, and what else is recorded: sets are renamed."""
-    from sessions.files import read_run, run_paths
+    from sessions.files import read_runs, run_paths
 
-    others = set()
-    for path in run_paths(settings.sessions):
-        with suppress(UserError):
-            others.add(read_run(path).sidecar["ImageSet"])
+    others = {run.sidecar["ImageSet"] for run in read_runs(run_paths(settings.sessions), [])}
     where = f"python -m annotator --subject me{shell.flags(settings, 'data', 'sessions')} records some"
     if others:
         where = f"recorded are {shell.listed(sorted(others))}; a set that was renamed needs its old name"

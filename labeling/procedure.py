@@ -25,13 +25,10 @@ def procedure(folder: str | os.PathLike[str], trials: "pd.DataFrame") -> dict[st
     A fact that is not the same in all runs is told with the number of runs for each.
     """
     shown = set(trials[["subject", "run"]].drop_duplicates().itertuples(index=False, name=None))
-    found: dict[tuple[str, int], Run] = {}
-    for path in files.run_paths(folder):
-        with suppress(UserError):  # `sessions.read` has told what cannot be read
-            run = files.read_run(path)
-            if (run.subject, run.number) in shown:
-                found.setdefault((run.subject, run.number), run)
-    runs = list(found.values())
+    paths = [path for subject in {subject for subject, _ in shown} for path in files.run_paths(folder, subject)]
+    # `sessions.read` has told what cannot be read, and of runs of one number takes the first
+    first = {(run.subject, run.number): run for run in reversed(files.read_runs(paths, []))}
+    runs = [first[one] for one in sorted(shown & first.keys())]
     about = {"recorded": _when(runs)}
     with suppress(UserError):  # of a damaged participants.tsv, which the annotator tells: labels do not hang on it
         about |= _people(participants.rows(folder), {run.subject for run in runs})

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,17 @@ def read_run(path: Path) -> Run:
     if match is None or path.parent.parent.name != f"sub-{match['subject']}":
         raise UserError(f"{path}: not the name of a run, expected sub-ID/beh/sub-ID_task-{TASK}_run-01_beh.tsv.")
     return Run(path, match["subject"], int(match["run"]), _read_sidecar(path.with_suffix(".json")))
+
+
+def read_runs(paths: Iterable[Path], bad: list[UserError]) -> list[Run]:
+    """The runs whose tables are `paths`, by subject and number; why others cannot be read goes to `bad`."""
+    found = []
+    for path in paths:
+        try:
+            found.append(read_run(path))
+        except UserError as error:
+            bad.append(error)
+    return sorted(found, key=lambda run: (run.subject, run.number))
 
 
 def runs(folder: str | os.PathLike[str], subject: str, image_set: str) -> list[Run]:

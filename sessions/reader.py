@@ -79,9 +79,9 @@ def read(
 
     bad: list[UserError] = []
     paths = files.run_paths(folder)
-    runs = _list_runs([path for path in paths if _subject(path) not in exclude], bad)
+    runs = files.read_runs([path for path in paths if _subject(path) not in exclude], bad)
     left_out = [path for path in paths if _subject(path) in exclude]
-    image_set = _only_set(runs + _list_runs(left_out, []), folder) if image_set is None else image_set
+    image_set = _only_set(runs + files.read_runs(left_out, []), folder) if image_set is None else image_set
     runs = [run for run in runs if run.sidecar["ImageSet"] == image_set]
     people_left_out = _people_left_out(exclude, left_out, image_set, runs, folder)
     simulated = [run for run in runs if run.sidecar["Simulated"]]
@@ -112,16 +112,6 @@ def _subject(path: Path) -> str:
     return path.parent.parent.name.removeprefix("sub-")
 
 
-def _list_runs(paths: list[Path], bad: list[UserError]) -> list[Run]:
-    runs = []
-    for path in paths:
-        try:
-            runs.append(files.read_run(path))
-        except UserError as error:
-            bad.append(error)
-    return sorted(runs, key=lambda run: (run.subject, run.number))
-
-
 def _people_left_out(
     exclude: Sequence[str], paths: list[Path], image_set: str, runs: list[Run], folder: str | os.PathLike[str]
 ) -> bool:
@@ -133,7 +123,7 @@ def _people_left_out(
         One of them has recorded nothing on the set.
     """
     unread: list[UserError] = []
-    left_out = _list_runs(paths, unread)
+    left_out = files.read_runs(paths, unread)
     elsewhere = {run.path for run in left_out if run.sidecar["ImageSet"] != image_set}
     for subject in exclude:
         if subject not in {_subject(path) for path in paths if path not in elsewhere}:
