@@ -5,8 +5,6 @@ python -m benchmarks.reading          # 10,000 files of 200 rows, made in a temp
 
 import json
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import pandas as pd
 
 import sessions
 import shell
+from benchmarks.clock import timed
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ def main(settings: Settings) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make(folder, settings)
-        times_s = [(seconds(lambda: plainly(folder)), seconds(lambda: ours(folder))) for _ in range(settings.repeats)]
+        times_s = [(timed(lambda: plainly(folder)), timed(lambda: ours(folder))) for _ in range(settings.repeats)]
     plain_s, ours_s = np.min(times_s, axis=0)
     print(f"{settings.files:,} files of {settings.rows} rows")
     print(f"pandas.read_csv in a loop, unchecked  {plain_s:7.2f} s")
@@ -77,12 +76,6 @@ def plainly(folder: Path) -> int:
 
 def ours(folder: Path) -> int:
     return len(sessions.read(folder))
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start_s = time.perf_counter()
-    work()
-    return time.perf_counter() - start_s
 
 
 if __name__ == "__main__":

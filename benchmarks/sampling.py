@@ -9,12 +9,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import shell
+from benchmarks.clock import best, timed
 
 ROOT = Path(__file__).parent.parent
 
@@ -53,9 +52,8 @@ def main(settings: Settings) -> None:
 
 def seconds(command: list[str]) -> float:
     """How long a process takes, from its start to its end."""
-    start_s = time.perf_counter()
-    subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - start_s
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return timed(lambda: subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True))
 
 
 def warm(settings: Settings) -> None:
@@ -70,6 +68,7 @@ def warm(settings: Settings) -> None:
         torch.set_num_threads(settings.threads)
     model = load(settings.run)
     smile = -3.0 if model.kind == "cvae" else None
+    model.sample(smile, 1)
     print(f"one face, warm                {1e3 * best(lambda: model.sample(smile, 1), 50):8.2f} ms")
     chunk = model.identities(DECODED)
 
@@ -89,19 +88,6 @@ def warm(settings: Settings) -> None:
     print(f"{settings.faces:,} faces, the decoder alone {settings.faces / floor_s:8.0f} faces/s")
     print(f"{settings.faces:,} faces                    {settings.faces / many_s:8.0f} faces/s")
     print(f"share of the decoder alone    {share:8.0%}, median of {settings.turns} turns")
-
-
-def best(work: Callable[[], object], repeats: int) -> float:
-    """The shortest time in seconds, after one call to warm up."""
-    work()
-    return min(timed(work) for _ in range(repeats))
-
-
-def timed(work: Callable[[], object]) -> float:
-    """How long one call takes in seconds."""
-    start_s = time.perf_counter()
-    work()
-    return time.perf_counter() - start_s
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ The peak memory is left out on Windows, which does not tell it in this way.
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +16,7 @@ import pandas as pd
 
 import labeling
 import shell
+from benchmarks.clock import best
 
 
 @dataclass(frozen=True)
@@ -49,16 +48,6 @@ def make_trials(settings: Settings) -> pd.DataFrame:
     )
 
 
-def fastest_s(what: Callable[[], object]) -> float:
-    """Seconds of the fastest of three calls: the one that other processes disturbed least."""
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        what()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
 def peak_gb() -> float:
     """The most memory that this process has held so far, NaN where the system does not tell."""
     if sys.platform == "win32":
@@ -76,9 +65,9 @@ def main(settings: Settings) -> None:
         trials = pd.read_parquet(path)
     coded = trials.astype({"subject": "category", "image": "category"})  # as labeling.build reads Parquet
     before_gb = peak_gb()
-    mean_s = fastest_s(lambda: trials.groupby("image")["response"].mean())
-    score_s = fastest_s(lambda: labeling.score(trials))
-    coded_s = fastest_s(lambda: labeling.score(coded))
+    mean_s = best(lambda: trials.groupby("image")["response"].mean(), 3)
+    score_s = best(lambda: labeling.score(trials), 3)
+    coded_s = best(lambda: labeling.score(coded), 3)
     print(f"pandas groupby mean  {mean_s:7.2f} s")
     print(f"evidence             {score_s:7.2f} s, {score_s / mean_s:.1f} times as long")
     print(f"  names as categories{coded_s:7.2f} s, {coded_s / mean_s:.1f} times as long")
@@ -90,7 +79,7 @@ def main(settings: Settings) -> None:
     except ImportError:
         return
     named = trials.rename(columns={"subject": "worker", "image": "task", "response": "label"})
-    majority_s = fastest_s(lambda: MajorityVote().fit_predict(named[["worker", "task", "label"]]))
+    majority_s = best(lambda: MajorityVote().fit_predict(named[["worker", "task", "label"]]), 3)
     print(
         f"crowd-kit majority   {majority_s:7.2f} s, {majority_s / score_s:.1f} times as long as evidence, "
         f"{majority_s / coded_s:.1f} times with names as categories"

@@ -9,7 +9,6 @@ backward and optimizer step on one batch that is there already.
 """
 
 import gc
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset
 
 import shell
+from benchmarks.clock import timed
 from data import ImageSet, is_validation, open_set
 from data.decoding import decode
 from data.images import DEFAULT
@@ -213,12 +213,6 @@ class OurLoop:
         self.state.optimizer.zero_grad()
         terms.loss.backward()
         self.state.optimizer.step()
-
-
-def timed(work: Callable[[], object]) -> float:
-    start_s = time.perf_counter()
-    work()
-    return time.perf_counter() - start_s
 
 
 def side_by_side(steps: Sequence[Callable[[], object]], measured_s: float) -> NDArray[np.float64]:
