@@ -24,6 +24,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, wraps
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
@@ -73,31 +74,29 @@ def run(main: Callable[[Any], object], settings_type: Any) -> None:
         fail(f"{error.filename or 'A file'}: {error.strerror}.")
 
 
-def arguments(words: Sequence[str]) -> list[str]:
-    """`words`, each @FILE among them replaced by the flags in it. Of a flag that comes twice, the last one counts.
+def arguments(words: Iterable[str]) -> list[str]:
+    """`words`, each @FILE among them replaced by the flags in it. Of a flag that comes twice, the last one counts."""
+    read = (_flags_in(Path(word[1:])) if word.startswith("@") and len(word) > 1 else [word] for word in words)
+    return list(chain.from_iterable(read))
 
-    In the file, flags stand as in the command line, on any number of lines; a line that begins with # is a comment, and
-    what has a blank in it stands in quotes. A backslash is a backslash.
+
+def _flags_in(path: Path) -> list[str]:
+    """The flags in a file: as in the command line, on any number of lines.
+
+    A line that begins with # is a comment, and what has a blank in it stands in quotes. A backslash is a backslash.
     """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: expected flags in UTF-8.") from None
     found = []
-    for word in words:
-        if len(word) < 2 or not word.startswith("@"):
-            found.append(word)
-            continue
-        path = Path(word[1:])
+    for row, line in enumerate(lines, start=1):
+        lexer = shlex.shlex("" if line.lstrip().startswith("#") else line, posix=True)
+        lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except UnicodeDecodeError:
-            raise UserError(f"{path}: expected flags in UTF-8.") from None
-        for row, line in enumerate(lines, start=1):
-            if line.lstrip().startswith("#"):
-                continue
-            lexer = shlex.shlex(line, posix=True)
-            lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
-            try:
-                found += list(lexer)
-            except ValueError:
-                raise UserError(f"{path}, row {row}: a quote that is not closed.") from None
+            found += list(lexer)
+        except ValueError:
+            raise UserError(f"{path}, row {row}: a quote that is not closed.") from None
     return found
 
 

@@ -46,8 +46,9 @@ class Settings:
 def main(settings: Settings) -> None:
     check_port(settings.port)
     for name in ("SIGTERM", "SIGHUP"):  # the terminal is closed, or the machine shut down
-        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:  # as under nohup
-            signal.signal(getattr(signal, name), lambda *_: sys.exit(143))
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, lambda *_: sys.exit(143))
     with TemporaryDirectory(prefix="smilecvae") as folder:  # photographs do not outlive the page
         gradio = import_gradio(Path(folder))
         from model import smile_model
