@@ -14,11 +14,10 @@ def check_degrees(flag: str, degrees: Sequence[float]) -> None:
 
 
 def signed(smile: float) -> str:
-    """A degree of smile as it is written everywhere: +0.50, 0.00, -3.00."""
-    return ("+" if smile > 0 else "") + digits(smile)
+    """A degree of smile as it is written everywhere, in the names of files too: +0.50, 0.00, -3.00.
 
-
-def digits(smile: float) -> str:
-    """0.50; more digits only where the degree has them, so that no two degrees are written alike."""
+    It has more digits only where the degree has them, so that no two degrees are written alike.
+    """
     smile += 0.0  # -0.0 becomes 0.0
-    return f"{smile:.2f}" if round(smile, 2) == smile else f"{smile!r}"
+    digits = f"{smile:.2f}" if round(smile, 2) == smile else f"{smile!r}"
+    return f"+{digits}" if smile > 0 else digits

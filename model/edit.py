@@ -146,7 +146,7 @@ def edit_file(
     picture, alpha = read(source)
     faces = framed(model, picture, settings)
     wishes = tuple(dict.fromkeys(settings.smile or settings.shift))
-    files = [f"{name}_{'smile' if settings.smile else 'shift'}_{in_digits(wish)}.png" for wish in wishes]
+    files = [f"{name}_{'smile' if settings.smile else 'shift'}_{signed(wish)}.png" for wish in wishes]
     strip_file = f"{name}_strip.png"
     for file in [*files, strip_file] if len(wishes) > 1 else files:
         if (out / file).resolve() in inputs:
@@ -166,11 +166,6 @@ def edit_file(
         )
         print(f"wrote {pictures.save(strip, out / strip_file)}")
     return rows
-
-
-def in_digits(wish: float) -> str:
-    """With its sign, and with as many digits as no other number shares."""
-    return f"{wish:+g}" if float(f"{wish:g}") == wish else f"{wish:+}"
 
 
 def read(source: Path) -> tuple["Picture", "Image.Image | None"]:

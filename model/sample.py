@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import shell
 from data.calibration import ASKED, PERCEIVED, calibration_of, warn_of_simulation
-from model.degrees import check_degrees, digits, signed
+from model.degrees import check_degrees, signed
 from shell import UserError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def main(settings: Settings) -> None:
         calibration = calibration_of(settings.calibrated, model.hash)
         asked = {c: calibration.to_asked(c) for c in settings.smile}
         what, out = "perceived", settings.out or out / "perceived"
-        print(f"asked of the model: {', '.join(f'{asked[c]:+.2f} for {c:+.2f}' for c in settings.smile)}")
+        print(f"asked of the model: {', '.join(f'{asked[c]:+.2f} for {signed(c)}' for c in settings.smile)}")
         warn_of_simulation(calibration)
     if any(c is not None and abs(c) > 1 for c in asked.values()):
         beyond = "extrapolates" if settings.exaggerate else "levels off there"
@@ -86,7 +86,7 @@ def main(settings: Settings) -> None:
 
     faces = {c: made(asked[c]) for c in degrees}
     for smile, some in faces.items():
-        name, title = ("faces", "") if smile is None else (folder_name(smile), f"{what} {signed(smile)}")
+        name, title = ("faces", "") if smile is None else (f"smile_{signed(smile)}", f"{what} {signed(smile)}")
         print(f"wrote {pictures.save(pictures.grid(some, min(8, settings.count), title), out / f'{name}.png')}")
     if len(degrees) > 1:
         rows = [np.stack([faces[c][i] for c in degrees]) for i in range(min(STRIP_ROWS, settings.count))]
@@ -101,11 +101,6 @@ def main(settings: Settings) -> None:
         print("Next: the same with --separate writes each face as a file of its own, with a manifest.")
 
 
-def folder_name(smile: float) -> str:
-    """smile_0.50; more digits only where the degree has them, so that no two degrees share a name."""
-    return f"smile_{digits(smile)}"
-
-
 def write_separately(
     faces: "Mapping[float | None, Pictures]",
     asked: "Mapping[float | None, float | None]",
@@ -115,7 +110,7 @@ def write_separately(
     how: "Mapping[str, float]",
     calibrated: bool,
 ) -> Path:
-    """Each face as OUT/smile_0.50/0000.png, OUT/0000.png where no degree is asked for; returns the manifest.
+    """Each face as OUT/smile_+0.50/0000.png, OUT/0000.png where no degree is asked for; returns the manifest.
 
     Its column `asked_smile` is what the model was asked for; where `calibrated`, the keys of `faces` are degrees as
     people see them, and `perceived_smile` has them. What else was asked for, and is no default, has columns of its own,
@@ -127,7 +122,7 @@ def write_separately(
 
     rows: list[tuple[str, float | None, int | str, int | None, str]] = []
     for smile, some in faces.items():
-        folder = out if smile is None else out / folder_name(smile)
+        folder = out if smile is None else out / f"smile_{signed(smile)}"
         for identity, face in enumerate(some):
             path = pictures.save(Image.fromarray(face), folder / f"{identity:04d}.png")
             rows.append((path.relative_to(out).as_posix(), asked[smile], identity, seed, model_hash))

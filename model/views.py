@@ -93,7 +93,7 @@ def start(upload: Upload) -> float:
 def face_figure(picture: Picture, smile: float, identity: int | str, seed: int | None, model_hash: str) -> str:
     """One face, large, with its caption and two links: the picture in its own size, and its manifest row."""
     stem = Path(identity).stem if isinstance(identity, str) else f"seed{seed}_identity{identity:02d}"
-    file = f"{stem}_{sample.folder_name(smile)}.png"
+    file = f"{stem}_smile_{signed(smile)}.png"
     row = sample.manifest([(file, smile, identity, seed, model_hash)]).to_csv(index=False)
     who = escape(identity) if isinstance(identity, str) else f"Identity {identity} of seed {seed}"
     note = " <em>extrapolated</em>" if abs(smile) > 1 else ""

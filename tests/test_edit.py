@@ -127,7 +127,7 @@ def test_a_crop_is_told_from_a_photograph_by_where_its_one_face_is() -> None:
 
 def test_a_shift_of_nothing_returns_the_file_bit_by_bit(face: Path, do: Callable[..., Path]) -> None:
     out = do(face, shift=(0.0,))
-    assert np.array_equal(pixels(out / "face_shift_+0.png"), pixels(face))
+    assert np.array_equal(pixels(out / "face_shift_0.00.png"), pixels(face))
 
 
 def test_each_degree_is_a_picture_a_row_and_a_column_of_the_strip(
@@ -146,21 +146,21 @@ def test_each_degree_is_a_picture_a_row_and_a_column_of_the_strip(
 
 
 def test_no_picture_that_was_given_is_replaced_and_nothing_is_half_done(face: Path, do: Callable[..., Path]) -> None:
-    for name in ("face_strip.png", "other_shift_+1.png"):
+    for name in ("face_strip.png", "other_shift_+1.00.png"):
         opened(face).save(face.parent / name)
     (face.parent / "other.png").write_bytes(face.read_bytes())
     given = {path: path.read_bytes() for path in face.parent.iterdir()}
     with pytest.raises(UserError, match="left out 2 of 4 pictures"):
         do(face.parent, shift=(0.5, 1.0), out=face.parent)
     assert {path: path.read_bytes() for path in given} == given
-    assert not (face.parent / "face_shift_+0.5.png").exists() and not (face.parent / "other_shift_+0.5.png").exists()
+    assert not (face.parent / "face_shift_+0.50.png").exists() and not (face.parent / "other_shift_+0.50.png").exists()
     assert len(pd.read_csv(face.parent / "manifest.csv")) == 4
 
 
 def test_the_manifest_has_all_that_is_there(face: Path, do: Callable[..., Path]) -> None:
     do(face, shift=(0.5,))
     out = do(face, shift=(0.1234567, 0.1234568))
-    names = ["face_shift_+0.5.png", "face_shift_+0.1234567.png", "face_shift_+0.1234568.png"]
+    names = ["face_shift_+0.50.png", "face_shift_+0.1234567.png", "face_shift_+0.1234568.png"]
     assert pd.read_csv(out / "manifest.csv")["file"].tolist() == names
     (out / names[0]).unlink()
     do(face, shift=(0.1234567,))
@@ -178,7 +178,7 @@ def test_a_picture_of_any_size_comes_back_in_its_size(
     size: tuple[int, int], face: Path, do: Callable[..., Path]
 ) -> None:
     opened(face).resize(size).save(face)
-    assert opened(do(face, shift=(0.7,)) / "face_shift_+0.7.png").size == size
+    assert opened(do(face, shift=(0.7,)) / "face_shift_+0.70.png").size == size
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "LA", "P", "RGB"])
@@ -187,7 +187,7 @@ def test_grey_stays_grey_and_alpha_stays(mode: str, face: Path, do: Callable[...
     if "A" in mode:
         picture.putalpha(Image.fromarray(RNG.integers(0, 256, (64, 64), np.uint8)))
     picture.save(face)
-    edited = opened(do(face, shift=(0.7,)) / "face_shift_+0.7.png")
+    edited = opened(do(face, shift=(0.7,)) / "face_shift_+0.70.png")
     assert edited.mode == {"P": "RGB"}.get(mode, mode)
     if "A" in mode:
         assert edited.getchannel("A").tobytes() == picture.getchannel("A").tobytes()
@@ -198,7 +198,7 @@ def test_a_photograph_that_lies_on_its_side_is_edited_upright(face: Path, do: Ca
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise by 90 degrees
     upright.rotate(90, expand=True).save(face, exif=exif)
-    assert np.array_equal(pixels(do(face, shift=(0.0,)) / "face_shift_+0.png"), np.asarray(upright))
+    assert np.array_equal(pixels(do(face, shift=(0.0,)) / "face_shift_0.00.png"), np.asarray(upright))
 
 
 def test_bad_and_faceless_pictures_are_named_and_the_others_done(
@@ -218,7 +218,7 @@ def test_bad_and_faceless_pictures_are_named_and_the_others_done(
         do(face.parent, shift=(0.5,), framing="auto")
     said = str(error.value)
     assert all(name in said for name in ("bad.jpg (", "wall.png (no face", "noise.png (no face", "tiny.png (9 x 9"))
-    assert "\n" not in said and (face.parents[1] / "out/face_shift_+0.5.png").exists()
+    assert "\n" not in said and (face.parents[1] / "out/face_shift_+0.50.png").exists()
     assert len(pd.read_csv(face.parents[1] / "out/manifest.csv")) == 1
 
 
@@ -233,10 +233,10 @@ def test_all_faces_of_a_photograph_are_edited_or_only_the_one_asked_for(
     monkeypatch.setattr(framing, "detector_present", lambda: True)
     monkeypatch.setattr(framing, "find_faces", lambda picture: found)
     monkeypatch.setattr(framing, "refined", lambda picture, frame, size, misfit: frame)
-    changed = pixels(do(face, shift=(2.0,), framing="auto") / "face_shift_+2.png") != pixels(face)
+    changed = pixels(do(face, shift=(2.0,), framing="auto") / "face_shift_+2.00.png") != pixels(face)
     assert changed[:, :100].any() and changed[:, 160:].any() and not changed[:, 100:160].any()
     out = do(face, shift=(2.0,), framing="auto", face=2)
-    changed = pixels(out / "face_shift_+2.png") != pixels(face)
+    changed = pixels(out / "face_shift_+2.00.png") != pixels(face)
     assert not changed[:, :160].any() and changed[:, 160:].any()
     assert pd.read_csv(out / "manifest.csv")["face"].tolist() == [2]
     with pytest.raises(UserError, match="it has 2 faces, no number 3"):
@@ -288,8 +288,8 @@ def test_files_of_one_name_do_not_replace_each_other_nor_an_input(
     other = tmp_path / "face.jpg"
     opened(face).save(other)
     out = do(face, other, shift=(0.5,))
-    assert {p.name for p in out.glob("*.png")} == {"face_shift_+0.5.png", "face_2_shift_+0.5.png"}
-    taken = face.with_name("face_shift_+0.5.png")
+    assert {p.name for p in out.glob("*.png")} == {"face_shift_+0.50.png", "face_2_shift_+0.50.png"}
+    taken = face.with_name("face_shift_+0.50.png")
     taken.write_bytes(face.read_bytes())
     with pytest.raises(UserError, match="would replace a picture that was given"):
         do(face, taken, shift=(0.5,), out=face.parent)

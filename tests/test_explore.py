@@ -88,7 +88,7 @@ def test_the_saved_picture_is_exact_and_its_row_has_the_columns_of_sample(model:
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(held["image/png"]))), face)
     row = pd.read_csv(io.BytesIO(held["text/csv"]))
     assert row.columns.tolist() == sample.manifest([]).columns.tolist()
-    assert row.iloc[0].tolist() == ["seed4_identity09_smile_0.25.png", 0.25, 9, 4, model.hash]
+    assert row.iloc[0].tolist() == ["seed4_identity09_smile_+0.25.png", 0.25, 9, 4, model.hash]
 
 
 @pytest.mark.parametrize(("smile", "beyond"), [(1.0, False), (-1.0, False), (1.05, True), (-3.0, True)])

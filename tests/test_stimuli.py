@@ -525,13 +525,13 @@ def test_calibrated_samples_are_those_at_the_asked_degree(judged: Path, run: Pat
     sample.main(sample.Settings(smile=(0.5,), count=2, run=run, calibrated=judged, separate=True, out=Path("out")))
     asked = read_calibration(judged).to_asked(0.5)
     expected = to_uint8(smile_model.load(run).sample(asked, 2, 0))
-    with Image.open("out/smile_0.50/0001.png") as picture:
+    with Image.open("out/smile_+0.50/0001.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture), expected[1])
     manifest = pd.read_csv("out/manifest.csv")
     assert manifest["perceived_smile"].tolist() == [0.5, 0.5]
     assert manifest["asked_smile"].tolist() == pytest.approx([asked] * 2)
     sample.main(sample.Settings(smile=(0.5,), count=2, run=run, calibrated=judged))
-    assert (run / "samples/perceived/smile_0.50.png").exists()
+    assert (run / "samples/perceived/smile_+0.50.png").exists()
     with pytest.raises(UserError, match="without --truncation"):
         sample.main(sample.Settings(smile=(0.5,), run=run, calibrated=judged, truncation=0.7))
 

@@ -500,8 +500,8 @@ def test_sampling_writes_grids_a_strip_and_a_manifest(
     told = capsys.readouterr().out
     assert "levels off there" in told and str(tmp_path / "strip.png") in told
     files = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
-    single = {f"smile_{degree}/{i:04d}.png" for degree in ("-3.00", "0.50") for i in (0, 1)}
-    assert files == single | {"smile_-3.00.png", "smile_0.50.png", "strip.png", "manifest.csv"}
+    single = {f"smile_{degree}/{i:04d}.png" for degree in ("-3.00", "+0.50") for i in (0, 1)}
+    assert files == single | {"smile_-3.00.png", "smile_+0.50.png", "strip.png", "manifest.csv"}
     manifest = pd.read_csv(tmp_path / "manifest.csv")
     assert set(manifest["file"]) == single
     assert manifest[["asked_smile", "identity", "seed"]].iloc[0].tolist() == [-3.0, 0, 0]
@@ -511,8 +511,8 @@ def test_sampling_writes_grids_a_strip_and_a_manifest(
 def test_faces_of_a_second_degree_do_not_replace_those_of_the_first(run: Path, tmp_path: Path) -> None:
     for smile in (-1.0, 0.5):
         sample.main(sample.Settings(smile=(smile,), count=1, run=run, out=tmp_path, separate=True))
-    assert sorted(pd.read_csv(tmp_path / "manifest.csv")["file"]) == ["smile_-1.00/0000.png", "smile_0.50/0000.png"]
-    assert (tmp_path / "smile_-1.00/0000.png").exists() and (tmp_path / "smile_0.50/0000.png").exists()
+    assert sorted(pd.read_csv(tmp_path / "manifest.csv")["file"]) == ["smile_-1.00/0000.png", "smile_+0.50/0000.png"]
+    assert (tmp_path / "smile_-1.00/0000.png").exists() and (tmp_path / "smile_+0.50/0000.png").exists()
 
 
 def test_people_have_numbers_and_a_seed_has_an_end(run: Path) -> None:
@@ -619,7 +619,7 @@ def test_degrees_that_round_alike_do_not_share_a_file(run: Path, tmp_path: Path)
 def test_sampling_twice_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         sample.main(sample.Settings(smile=(0.5,), count=3, run=run, out=tmp_path / name))
-    assert (tmp_path / "a/smile_0.50.png").read_bytes() == (tmp_path / "b/smile_0.50.png").read_bytes()
+    assert (tmp_path / "a/smile_+0.50.png").read_bytes() == (tmp_path / "b/smile_+0.50.png").read_bytes()
 
 
 def test_the_learning_rate_warms_up_over_200_steps_and_falls_to_a_twentieth() -> None:
