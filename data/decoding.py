@@ -1,5 +1,6 @@
 """From a picture file to RGB pixels, safely: every unusable file is named with its reason, none is a crash."""
 
+import os
 import warnings
 from pathlib import Path
 
@@ -19,7 +20,7 @@ class BadPicture(Exception):
     """A file that is no usable picture; the message says why in a few words."""
 
 
-def decode(path: Path, size: int | None = None, behind: int = 255) -> Image.Image:
+def decode(path: str | os.PathLike[str], size: int | None = None, behind: int = 255) -> Image.Image:
     """The picture in `path` as mode RGB, upright by its EXIF orientation.
 
     With `size`, the largest centred square is scaled to (size, size). Transparent parts show the grey level
@@ -30,6 +31,7 @@ def decode(path: Path, size: int | None = None, behind: int = 255) -> Image.Imag
     BadPicture
         The file is empty, cut short, no picture, larger than `MAX_PIXELS`, or its pixels are fractions (float TIFF).
     """
+    path = Path(path)
     try:
         if path.stat().st_size == 0:
             raise BadPicture("the file is empty")

@@ -17,3 +17,7 @@ def __getattr__(name: str) -> object:
 
         return getattr(labels, name)
     raise AttributeError(f"module 'labeling' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -86,7 +86,7 @@ def main(settings: Settings) -> None:
     labels = assessment.labels
     for column, r in rank_correlations_with_truth(labels, images.metadata()).items():
         notes.append(f"The rank correlation of the labels with {column}, which they never saw, is {r:.2f}.")
-    calibration, said = calibrated(images, assessment, settings.method, simulated, notes.append)
+    calibration, said = calibrated(images, assessment, simulated, notes.append)
     print_summary(trials, assessment, subjects)
     print(*notes, *said, sep="\n")
 
@@ -125,7 +125,7 @@ def asked(settings: Settings) -> dict[str, object]:
 
 
 def calibrated(
-    images: "ImageSet", assessment: "Assessment", method: str, simulated: bool, tell: Callable[[str], object]
+    images: "ImageSet", assessment: "Assessment", simulated: bool, tell: Callable[[str], object]
 ) -> tuple[Path | None, list[str]]:
     """Write calibration.json of a stimulus set, and say what was found; nothing where the set is none.
 
@@ -139,7 +139,7 @@ def calibrated(
     metadata = images.metadata()
     if ASKED not in metadata:
         return None, []
-    found = calibrate(assessment, metadata, method, simulated)
+    found = calibrate(assessment, metadata, simulated)
     if not isinstance(found, Calibration):
         return None, [found]
     for sentence in aims(found, metadata):

@@ -57,7 +57,7 @@ class Cells:
 
 
 @one_thread
-def calibrate(assessment: Assessment, metadata: pd.DataFrame, method: str, simulated: bool) -> Calibration | str:
+def calibrate(assessment: Assessment, metadata: pd.DataFrame, simulated: bool) -> Calibration | str:
     """The calibration of the model whose faces were judged, or one sentence on why there is none.
 
     `metadata` has the columns `image`, `asked_smile`, `model` (one hash) and, where faces of one identity were made at
@@ -89,7 +89,7 @@ def calibrate(assessment: Assessment, metadata: pd.DataFrame, method: str, simul
     (share_low, share_high), (least, most) = _ends(counts[:, 0] / counts[:, 1]), _of_independent(smiley, votes)
     return Calibration(
         model=str(models[0]),
-        method=method,
+        method=assessment.method,
         subjects=len(cells.push),
         identities=cells.push.shape[1],
         simulated=simulated,

@@ -26,11 +26,12 @@ METHODS: dict[str, Callable[[Votes], scores.Terms]] = {
 class Assessment:
     """Labels, and what was found out on the way to them."""
 
+    method: str
     labels: pd.DataFrame
     """See `score`."""
     subjects: pd.DataFrame
-    """One row per subject with a vote, index `subject`: `votes`, `dropped` (votes that the method does not use), and
-    what the method found (`accuracy`, `rt_use`)."""
+    """One row per subject with a vote, index `subject`: `votes`, `dropped` (those of them that the method does not
+    use), and what the method found (such as `accuracy` and `rt_use`)."""
     notes: tuple[str, ...]
     """What was decided, and why, in plain words."""
     why_dropped: str
@@ -51,9 +52,9 @@ def score(trials: pd.DataFrame, method: str = "evidence") -> pd.DataFrame:
 
     Returns
     -------
-    One row per image with a vote, sorted by image: `image`, `smile` in [-1, 1], `smile_se` (a standard error: the width
-    of the interval over 3.29), `smile_low` and `smile_high` (90 % interval of what many subjects would give), `votes`,
-    `subjects`.
+    One row per image with a vote that the method uses, sorted by image: `image`, `smile` in [-1, 1], `smile_se` (a
+    standard error: the width of the interval over 3.29), `smile_low` and `smile_high` (90 % interval of what many
+    subjects would give), `votes` and `subjects`, both of votes that the method uses.
 
     Raises
     ------
@@ -95,6 +96,5 @@ def assess(trials: pd.DataFrame, method: str = "evidence") -> Assessment:
         },
         index=votes.subjects.rename("subject"),
     )
-    return Assessment(
-        labels[n_votes > 0].reset_index(drop=True), subjects, found.notes, found.why_dropped, votes, found
-    )
+    used = labels[n_votes > 0].reset_index(drop=True)
+    return Assessment(method, used, subjects, found.notes, found.why_dropped, votes, found)

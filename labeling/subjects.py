@@ -104,7 +104,8 @@ def fix_swapped(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     votes = from_trials(trials)
     names = list(votes.subjects[find_swapped(votes)])
     turned = trials["subject"].astype(str).isin(names)
-    return trials.assign(response=trials["response"].where(~turned, -trials["response"])), names
+    response = pd.to_numeric(trials["response"])
+    return trials.assign(response=response.where(~turned, -response)), names
 
 
 def krippendorff_alpha(votes: Votes) -> float:

@@ -1,5 +1,6 @@
 """Trials from where they lie: session files, or one table of somebody else's experiment."""
 
+import os
 import re
 import warnings
 from collections.abc import Callable
@@ -24,7 +25,7 @@ WORDS = {
 
 
 def read_trials(
-    path: Path,
+    path: str | os.PathLike[str],
     rename: tuple[str, ...] = (),
     responses: tuple[str, ...] = (),
     skip_bad: bool = False,
@@ -48,6 +49,7 @@ def read_trials(
     UserError
         The file cannot be read, a column is missing, or a row breaks a rule: file, row, found, expected.
     """
+    path = Path(path)
     names = ["subject", "image", *(pair.rpartition("=")[0] for pair in rename if pair.endswith(("=subject", "=image")))]
     table = _named(_read(path, names, skip_bad), rename, path)
     table["image"] = table["image"].mask(_says_nothing(table["image"]))

@@ -10,16 +10,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from model import judges, pictures
     from model.smile_model import SmileModel, load
 
-__all__ = ["SmileModel", "load"]
+__all__ = ["SmileModel", "judges", "load", "pictures"]
 
 
 def __getattr__(name: str) -> Any:  # torch takes seconds to import; --help does not need it
+    if name in ("judges", "pictures"):
+        return import_module(f"model.{name}")
     if name in __all__:
         from model import smile_model
 
         return getattr(smile_model, name)
-    if name == "judges":
-        return import_module("model.judges")
     raise AttributeError(f"module 'model' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -18,6 +18,6 @@ def signed(smile: float) -> str:
 
     It has more digits only where the degree has them, so that no two degrees are written alike.
     """
-    smile += 0.0  # -0.0 becomes 0.0
+    smile = float(smile) + 0.0  # of NumPy too, whose repr is another; -0.0 becomes 0.0
     digits = f"{smile:.2f}" if round(smile, 2) == smile else f"{smile!r}"
     return f"+{digits}" if smile > 0 else digits

@@ -265,7 +265,7 @@ def edit_face(
     z = model.encode(seen(model, crop))
     before = float(model.read(z))
     moved = model.turned(z, wish) if is_degree else model.shifted(z, wish)
-    decoded = [x[0].permute(1, 2, 0).numpy() for x in (model.decode(z), model.decode(moved))]
+    decoded = [x[0].permute(1, 2, 0).cpu().numpy() for x in (model.decode(z), model.decode(moved))]
     change = editing.edited(crop, *decoded) - crop
     changed = framing.put_back(picture, change.astype(np.float32), frame)
     return changed, before, wish if is_degree else before + wish
@@ -281,7 +281,7 @@ def misfit(model: "SmileModel", crops: "Floats") -> "Floats":
     z, expressed = model.expressed(x)
     weight = torch.from_numpy(oval(model.size, model.size)).permute(2, 0, 1)
     error = ((expressed - x).square() * weight).mean((1, 2, 3))
-    result: Floats = (MISFIT[0] * error.log() + MISFIT[1] * model.latent.whitened(z).square().mean(1)).numpy()
+    result: Floats = (MISFIT[0] * error.log() + MISFIT[1] * model.latent.whitened(z).square().mean(1)).cpu().numpy()
     return result
 
 

@@ -102,7 +102,7 @@ def evaluate(settings: Settings) -> Evaluation:
     if model.kind == "cvae":
         conditional(bench, found)
     else:
-        samples = judge(made, to_uint8(model.sample(None, len(kept), STRANGERS + settings.seed).cpu()), False)
+        samples = judge(made, to_uint8(model.sample(None, len(kept), STRANGERS + settings.seed)), False)
         found.figures["diversity"] = {"share of real": share(samples, bench)}
         found.figures["realism"] = realism(samples, bench) | {"energy": sharpness(samples, bench)}
     found.figures["reconstruction"] = reconstruction(bench, found.curves)

@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 
 from model import measures
-from model.judges import Judges, Pictures
+from model.judges import Judges
 from model.judging import moved
 from model.measures import Figure, Floats, interval
-from model.pictures import at_size, to_tensor, to_uint8
+from model.pictures import Pictures, at_size, to_tensor, to_uint8
 from model.reader import cross_validated
 from model.smile_model import SmileModel
 from shell import progress
@@ -132,7 +132,7 @@ def judged_samples(bench: Bench) -> tuple[dict[float, Judged], Floats]:
     for c in progress(sorted({*DEGREES, *SWEEP}), "judging", unit="degree"):
         count = most if c in REALISM else min(most, MOST_SPREAD) if c in DEGREES else 0
         z = bench.model.latents(people[: max(count, bench.identities)], c)
-        pictures = to_uint8(bench.model.picture(z).cpu())
+        pictures = to_uint8(bench.model.picture(z))
         if count:
             faces[c] = judge(bench.judges, pictures)
             read[c] = faces[c].smile
@@ -300,17 +300,17 @@ def edits(bench: Bench) -> dict[str, Figure]:
     originals, before = bench.real.descriptors[bench.gallery], bench.real.smile[bench.gallery]
     moves, apart, found = [], [], []
     for shift in (SHIFT, -SHIFT):
-        edited = to_uint8(bench.model.edit(pictures, shift=shift).cpu())
+        edited = to_uint8(bench.model.edit(pictures, shift=shift))
         descriptors = bench.judges.describe(edited)
         moves.append((bench.judges.smile(edited) - before) * np.sign(shift))
         apart.append(np.linalg.norm(descriptors - originals, axis=1))
         found.append(measures.top_1(descriptors, originals))
     move, distance, again = (np.stack(x, 1).astype(float) for x in (moves, apart, found))  # (N, 2)
     z = bench.model.encode(pictures)
-    halfway = to_uint8(bench.model.changed(pictures, z, (z + z.roll(1, 0)) / 2).cpu())
+    halfway = to_uint8(bench.model.changed(pictures, z, (z + z.roll(1, 0)) / 2))
     floor = float(measures.top_1(bench.judges.describe(halfway), originals).mean())
     degrees = np.array(SET)
-    read = np.stack([bench.judges.smile(to_uint8(bench.model.edit(pictures, smile=c).cpu())) for c in SET], 1)
+    read = np.stack([bench.judges.smile(to_uint8(bench.model.edit(pictures, smile=c))) for c in SET], 1)
     asked = np.broadcast_to(degrees, read.shape)
     count = len(move)
     return {
@@ -355,7 +355,7 @@ def slope_on(x: Floats, y: Floats) -> float:
 
 def reconstruction(bench: Bench, curves: dict[str, Any]) -> dict[str, Figure]:
     """Unseen faces through the model and back."""
-    made = np.concatenate([to_uint8(bench.model.decode(bench.model.encode(x)).cpu()) for x in batches(bench)])
+    made = np.concatenate([to_uint8(bench.model.decode(bench.model.encode(x))) for x in batches(bench)])
     psnr = measures.psnr(made, bench.pictures)
     curves["psnr"] = np.round(psnr, 2).tolist()
     originals = bench.real.descriptors[bench.gallery]

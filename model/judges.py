@@ -23,9 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -35,9 +33,9 @@ from model import faceapi, runs
 from model.devices import best_device
 from model.judge_nets import Attribute, Trunk, as_seen
 from model.measures import Floats
+from model.pictures import Pictures, needs_bytes
 from shell import UserError, typed, write_text
 
-Pictures = NDArray[np.uint8]  # (N, S, S, 3)
 FEWEST_LABELS = 10  # to learn their scale from
 
 
@@ -89,19 +87,19 @@ class Judges:
             The image set had too few labels to learn that scale from.
         """
         self.needs_map()
-        needs_bytes(pictures)
+        needs_bytes(pictures, least=1)
         a, b = self.about["map"]
         mapped: Floats = (self.source.happiness(pictures) - a) / b
         return mapped
 
     def describe(self, pictures: Pictures) -> Floats:
         """Descriptors of the persons (N, D), unit length."""
-        needs_bytes(pictures)
+        needs_bytes(pictures, least=1)
         return self.source.describe(pictures)
 
     def attributes(self, pictures: Pictures) -> dict[str, Floats]:
         """What is known of `p(female)`, `age` in years and others, each (N,)."""
-        needs_bytes(pictures)
+        needs_bytes(pictures, least=1)
         return self.source.attributes(pictures)
 
     def needs_map(self) -> None:
@@ -111,12 +109,6 @@ class Judges:
                 f"{self.about['data']}: fewer than {FEWEST_LABELS} labels, so the judges cannot read smiles; "
                 "python -m labeling.build makes labels."
             )
-
-
-def needs_bytes(pictures: Pictures) -> None:
-    """Raise a ValueError unless these are pictures (N, S, S, 3) uint8, of at least one face."""
-    if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[3] != 3 or not len(pictures):
-        raise ValueError(f"expected pictures (N, S, S, 3) uint8; found {pictures.shape} of {pictures.dtype}.")
 
 
 class OwnNets:

@@ -15,8 +15,9 @@ from model.devices import best_device
 from model.faces import evenly
 from model.folds import judge_labels
 from model.judge_nets import SIZE, female_among, known_attributes, learn_persons, written
-from model.judges import FEWEST_LABELS, Judges, OwnNets, Pictures, Source
+from model.judges import FEWEST_LABELS, Judges, OwnNets, Source
 from model.measures import Floats, area_under_curve, calibrated_error, calibration, resampled_slopes, top_1
+from model.pictures import Pictures
 from model.reader import agreement, cross_validated, fit_ridge
 from model.runs import digest
 from shell import UserError

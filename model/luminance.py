@@ -8,7 +8,8 @@ pixel's channels stay.
 import numpy as np
 from numpy.typing import NDArray
 
-Pictures = NDArray[np.uint8]  # (N, S, S, 3)
+from model.pictures import Pictures, needs_bytes
+
 Floats = NDArray[np.float64]
 
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as SHINE's rgb2gray
@@ -39,6 +40,7 @@ def match(pictures: Pictures) -> Pictures:
 
     The whole picture is changed, by what the oval needs, so that there is no seam.
     """
+    needs_bytes(pictures)
     means, deviations = moments(pictures)
     mean, deviation = means.mean(), deviations.mean()
     matched = pictures.astype(float)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from model.pictures import needs_bytes
+
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
@@ -143,6 +145,7 @@ def frechet_floor(real: Floats, count: int) -> float:
 
 def energy(pictures: NDArray[np.uint8]) -> Floats:
     """High-frequency energy of pictures (N, S, S, 3): mean absolute difference of neighbours (N,), in [0, 1]."""
+    needs_bytes(pictures)
     found = []
     for some in np.array_split(pictures, max(1, len(pictures) // 500)):
         x = some.astype(np.int16)
@@ -153,6 +156,8 @@ def energy(pictures: NDArray[np.uint8]) -> Floats:
 
 def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Floats:
     """Peak signal-to-noise ratio of each pair of pictures (N, S, S, 3) in dB: (N,); at most 99 dB."""
+    needs_bytes(a)
+    needs_bytes(b)
     error = np.square(a.astype(float) - b).mean((1, 2, 3)) / 255**2
     return -10 * np.log10(np.maximum(error, 10**-9.9))
 
@@ -163,6 +168,9 @@ def ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Floats:
     Per colour channel, Gaussian window of sigma 1.5 cut to 11 pixels, k = 0.01 and 0.03 (Wang et al., 2004, eq. 13).
     """
     from scipy.ndimage import gaussian_filter1d
+
+    needs_bytes(a)
+    needs_bytes(b)
 
     def smooth(x: Floats) -> Floats:
         for axis in (1, 2):

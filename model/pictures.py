@@ -101,14 +101,22 @@ def save_animation(frames: Sequence[Path], path: Path) -> Path:
 
 def to_uint8(x: "Tensor") -> Pictures:
     """Pictures as a tensor (N, 3, H, W) in [0, 1] -> (N, H, W, 3) uint8."""
-    array: NDArray[np.float32] = np.asarray(x)
+    array: NDArray[np.float32] = x.detach().cpu().numpy()
     return np.rint(array.clip(0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+
+
+def needs_bytes(pictures: Pictures, least: int = 0) -> None:
+    """Raise a ValueError unless these are pictures (N, S, S, 3) uint8, of at least `least` faces."""
+    if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[3] != 3 or len(pictures) < least:
+        wanted = "pictures (N, S, S, 3) uint8, as model.pictures.to_uint8 makes them of tensors"
+        raise ValueError(f"expected {wanted}; found {pictures.shape} of {pictures.dtype}.")
 
 
 def to_tensor(pictures: Pictures, device: "torch.device | str" = "cpu") -> "Tensor":
     """Pictures (N, H, W, 3) uint8 -> a tensor (N, 3, H, W) in [0, 1]."""
     import torch
 
+    needs_bytes(pictures)
     return torch.from_numpy(np.array(pictures)).to(device).permute(0, 3, 1, 2).float().div_(255)
 
 

@@ -7,13 +7,9 @@ python -m model.reconstruct --images a.jpg faces/ # given crops
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import shell
 from shell import UserError
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 COLUMNS = 8
 
@@ -38,7 +34,9 @@ def main(settings: Settings) -> None:
     if settings.count < 1:
         raise UserError(f"--count {settings.count}: expected at least 1.")
     check_picture_name(settings.out)
-    from model import pictures, smile_model
+    import numpy as np
+
+    from model import measures, pictures, smile_model
     from model.crops import given_faces, tell_left_out, validation_faces
 
     model = smile_model.load(settings.run)
@@ -47,16 +45,16 @@ def main(settings: Settings) -> None:
         x, names, left_out = given_faces(model, settings.images)
     else:
         x, names, left_out = *validation_faces(model, settings.data, settings.count), []
-    decoded = model.decode(model.encode(x))
-    values = psnr(x, decoded)
+    originals, decoded = pictures.to_uint8(x), pictures.to_uint8(model.decode(model.encode(x)))
+    values = measures.psnr(originals, decoded)
     for name, value in zip(names, values, strict=True):
         print(f"{value:6.2f} dB  {name}")
-    mean = -10 * math.log10(float((x - decoded).square().mean()))
+    mean = -10 * math.log10(np.mean(10 ** (-values / 10)))
     print(f"{mean:6.2f} dB  all {len(names)} together")
     columns = min(COLUMNS, len(names))
     sheet = pictures.side_by_side(
-        pictures.grid(pictures.to_uint8(x), columns, "originals"),
-        pictures.grid(pictures.to_uint8(decoded), columns, f"reconstructions, {mean:.1f} dB"),
+        pictures.grid(originals, columns, "originals"),
+        pictures.grid(decoded, columns, f"reconstructions, {mean:.1f} dB"),
     )
     print(f"wrote {pictures.save(sheet, settings.out or model.results / 'views' / 'reconstructions.png')}")
     tell_left_out(left_out)
@@ -71,12 +69,6 @@ def check_picture_name(out: Path | None) -> None:
     if out is not None and (out.is_dir() or formats.get(out.suffix.lower()) not in Image.SAVE):
         name = out / "picture.png" if out.is_dir() else out.with_suffix(".png")  # a folder such as . has no name
         raise UserError(f"--out {out}: expected a picture's name, such as {name}.")
-
-
-def psnr(x: "Tensor", decoded: "Tensor") -> list[float]:
-    """Peak signal-to-noise ratio in dB of each of N pictures in [0, 1]; of an exact copy, infinity."""
-    errors = (x - decoded).square().mean((1, 2, 3)).tolist()
-    return [-10 * math.log10(error) if error else math.inf for error in errors]
 
 
 if __name__ == "__main__":

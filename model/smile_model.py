@@ -41,7 +41,8 @@ class SmileModel:
 
     Everything is deterministic: z is the encoder's mean, and identity i of a seed is the same person at every degree,
     whatever the count. New faces are drawn at a degree by `latents`: along a straight line through the latent space, or
-    where `model.prior` was at work, by `model.flow`. Given faces go along the line (`at`, `turned`, `shifted`).
+    where `model.prior` was at work, by `model.flow`. Given faces go along the line (`at`, `turned`, `shifted`). What
+    takes a degree or reads one raises a UserError where the model, an AE or a VAE, knows none.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class SmileModel:
         detail: Detail | None = None,
     ) -> None:
         self.folder, self.config, self.network, self.latent = folder, config, network.eval(), latent
+        self._files = folder.resolve()  # wherever the current directory is when they are read
         self.prior, self.detail = prior, detail
         self.space = latent if prior is None else Flow(prior, latent)
         self.size: int = config["size"]
@@ -66,12 +68,12 @@ class SmileModel:
     @cached_property
     def hash(self) -> str:
         """12 hex digits of the sha256 of all that decides what is drawn: weights, focus, ways. See `runs.name_of`."""
-        with (self.folder / "model.safetensors").open("rb") as file:
+        with (self._files / "model.safetensors").open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
         ways = [self.way] if self.prior is None else [self.way, self.drawn_way]
         digest.update(json.dumps([self.focus, *ways]).encode())
         for name in runs.LEARNED:
-            path = self.folder / name
+            path = self._files / name
             if path.exists():
                 digest.update(path.read_bytes())
         return runs.name_of(digest.hexdigest())
@@ -88,7 +90,7 @@ class SmileModel:
     @property
     def shipped(self) -> bool:
         """Whether it is the model that comes with the project; nothing is written beside that one."""
-        return self.folder.resolve() == runs.PRETRAINED.resolve()
+        return self._files == runs.PRETRAINED.resolve()
 
     @property
     def results(self) -> Path:
@@ -116,8 +118,7 @@ class SmileModel:
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
         """Pictures (N, 3, S, S) -> z (N, Z). ValueError for what is no such pictures."""
-        self._needs_pictures(x)
-        return torch.cat([self.network.encoder(some)[0] for some in x.split(256)])
+        return torch.cat([self.network.encoder(some)[0] for some in self._pictures(x).split(256)])
 
     @torch.no_grad()
     def decode(self, z: Tensor) -> Tensor:
@@ -132,6 +133,7 @@ class SmileModel:
         """
         if self.detail is None:
             return self.decode(z)
+        z = z.to(self.latent.mean)
         x = self._decode(z, focus=0.0)
         for some, into in zip(z.split(DECODED), x.split(DECODED), strict=True):
             noise = noise_of(some, self.latent, self.size)
@@ -163,14 +165,15 @@ class SmileModel:
         Raises
         ------
         UserError
-            A seed has `PEOPLE`, and more are asked for, or fewer than none; or a truncation that is no such number.
+            A seed has `PEOPLE`, and more are asked for, or fewer than none; or a truncation or a seed that is no such
+            number.
         """
         numbers = list(which) if isinstance(which, Sequence | np.ndarray) else None
         count = operator.index(which) if numbers is None else max(numbers, default=-1) + 1  # type: ignore[arg-type]
         if count < 0 or min(numbers or [0]) < 0:
             raise UserError(f"people {which}: expected no negative number.")
-        if not 0 <= truncation < math.inf:
-            raise UserError(f"truncation {truncation}: expected 0 or more.")
+        if not 0 <= truncation < math.inf or seed < 0:
+            raise UserError(f"truncation {truncation}, seed {seed}: expected 0 or more.")
         if count > PEOPLE:
             raise UserError(f"{count:,} people of seed {seed}: a seed has {PEOPLE:,}; another seed has others.")
         drawn = np.random.default_rng(seed).standard_normal((count, self.dimensions), dtype=np.float32)
@@ -263,6 +266,7 @@ class SmileModel:
         """
         if (smile is None) == (shift is None):
             raise ValueError("give exactly one of smile and shift")
+        x = self._pictures(x)
         z = self.encode(x)
         moved = self.turned(z, smile) if smile is not None else self.shifted(z, shift)  # type: ignore[arg-type]
         return self.changed(x, z, moved)
@@ -279,6 +283,7 @@ class SmileModel:
 
     def _decode(self, z: Tensor, focus: float | None = None) -> Tensor:
         focus = self.focus if focus is None else focus
+        z = z.to(self.latent.mean)
         shape = (len(z), 3, self.size, self.size)
         x = torch.empty(shape, device=z.device, memory_format=torch.channels_last)
         for some, into in zip(z.split(DECODED), x.split(DECODED), strict=True):
@@ -288,7 +293,8 @@ class SmileModel:
                 there.copy_(focused(part, focus))
         return x
 
-    def _needs_pictures(self, x: Tensor) -> None:
+    def _pictures(self, x: Tensor) -> Tensor:
+        """Given pictures as the network takes them: of its precision, on its device. ValueError for anything else."""
         wanted = f"(N, 3, {self.size}, {self.size}) float in [0, 1], as model.pictures.to_tensor makes them of uint8"
         if not isinstance(x, Tensor):
             raise ValueError(f"expected pictures {wanted}; found a {type(x).__name__}.")
@@ -296,6 +302,7 @@ class SmileModel:
             raise ValueError(f"expected pictures {wanted}; found {tuple(x.shape)} of {x.dtype}.")
         if len(x) and not (x.min() >= -SLIGHT and x.max() <= 1 + SLIGHT):
             raise ValueError(f"expected pictures {wanted}; found {x.min().item():g} to {x.max().item():g}.")
+        return x.to(self.latent.mean)
 
     def needs_condition(self, wish: str) -> None:
         """Raise a UserError that names the `wish` where the model knows no degree of smile."""
@@ -314,7 +321,9 @@ def _each(smile: Degrees, rows: Tensor) -> Tensor:
 
 
 def load(run: str | os.PathLike[str] | None = None, device: str | torch.device = "cpu") -> SmileModel:
-    """The model of a run folder; by default of the run that `runs.newest` finds.
+    """The model of a run folder; by default of the newest finished CVAE in `runs/` of the current directory.
+
+    Where that has none it is the one that comes with the project; `title` says which one it is.
 
     Raises
     ------

@@ -29,7 +29,7 @@ def shown_faces(faces: Faces) -> Tensor:
 def reconstruct(network: CVAE, x: Tensor, device: torch.device, focus: float = 0.0) -> pictures.Pictures:
     """Pictures x (N, 3, S, S) through the mean of their latents and back: (N, S, S, 3) uint8."""
     mu, _ = network.encoder(x.to(device))
-    return pictures.to_uint8(focused(network.decoder(mu), focus).cpu())
+    return pictures.to_uint8(focused(network.decoder(mu), focus))
 
 
 def save_comparison(network: CVAE, shown: Tensor, run: Path, device: torch.device, focus: float = 0.0) -> None:

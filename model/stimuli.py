@@ -224,7 +224,7 @@ def render(model: "SmileModel", people: Any, asked: "Floats") -> "tuple[Faces, F
     for degree in asked:
         z = model.latents(people, float(degree))
         x = model.picture(z)
-        faces.append(to_uint8(x.cpu()))
+        faces.append(to_uint8(x))
         cycle.append(model.cycle_distance(z, x).double().cpu().numpy())
     return np.stack(faces, 1), np.stack(cycle, 1)
 
@@ -249,7 +249,7 @@ def open_screening(
     if ages is not None and "age" not in judges.attributes(rendered[0]):
         raise UserError(f"{model.folder}: the judges read no ages, so --ages cannot choose; leave it out.")
     described = [judges.describe(faces) for faces in rendered.swapaxes(0, 1)]
-    apart = (to_uint8(model.picture(model.latents(people, degree)).cpu()) for degree in (-0.5, 0.5))
+    apart = (to_uint8(model.picture(model.latents(people, degree))) for degree in (-0.5, 0.5))
     sterner, happier = map(judges.describe, apart)
     return Screening(judges, learn_usual(np.stack(described, 1), sterner, happier, cycle), asked, ages)
 

@@ -23,3 +23,7 @@ def __getattr__(name: str) -> object:
 
         return read
     raise AttributeError(f"module 'sessions' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -6,7 +6,7 @@ sessions/sub-alice/beh/sub-alice_task-smile_run-01_beh.tsv + .json
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 TASK = "smile"
@@ -14,6 +14,18 @@ MISSING = "n/a"
 RESPONSES = {"smiley": 1.0, "not-smiley": -1.0}
 TRIAL_TYPES = ("practice", "main", "repeat")
 MAX_RESPONSE_TIME_S = 3600.0  # beyond an hour it is no reaction time: a wrong unit or a wrong column
+MAX_TRIAL = 1_000_000_000  # beyond it is a slip, and floats soon stop telling whole numbers apart
+
+# of each column of numbers: which ones it may hold (of one number or of many), and that in words
+NUMBERS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "trial": (lambda n: (n >= 1) & (n % 1 == 0) & (n <= MAX_TRIAL), "1, 2, ..."),
+    "response_time": (
+        lambda s: (s > 0) & (s <= MAX_RESPONSE_TIME_S),
+        f"seconds above 0 and up to {MAX_RESPONSE_TIME_S:g}",
+    ),
+    "early_press": (lambda s: s < 0, "seconds below 0 or n/a"),
+    "face_onset": (lambda s: s >= 0, "seconds from the start of the run"),
+}
 
 COLUMNS: dict[str, dict[str, Any]] = {
     "trial": {"LongName": "Trial number", "Description": "1, 2, ... in the order of the run."},

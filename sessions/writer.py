@@ -1,5 +1,6 @@
 """The writer of one run: every trial is on the disk before the next face is shown."""
 
+import math
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -77,6 +78,7 @@ class RunWriter:
             write_text(self.path, header)
             self._file = undo.enter_context(self.path.open("r+b", buffering=0))
             self._empty = self._whole = len(header.encode())
+            self._trials: set[Value] = set()
             self._undo = undo.pop_all()
         return self
 
@@ -98,6 +100,8 @@ class RunWriter:
         ------
         ValueError
             An unknown column, or a value that no reader would take.
+        UserError
+            A text has a character that a table cannot hold, such as a tab in a file's name.
         OSError
             The disk is full or gone. The file is left with whole rows; calling again tries again.
         """
@@ -105,7 +109,11 @@ class RunWriter:
 
     def write_all(self, rows: Iterable[Mapping[str, Value]]) -> None:
         """Append several trials, all or none, as `write` does one."""
+        rows = list(rows)
         text = "".join("\t".join(map(_to_text, self._checked(row))) + "\n" for row in rows)
+        trials = [*self._trials, *(row["trial"] for row in rows)]
+        if len(set(trials)) < len(trials):
+            raise ValueError("a trial's number stands in a row above")
         rest = memoryview(text.encode())
         if os.fstat(self._file.fileno()).st_nlink == 0:
             self._restore()
@@ -119,6 +127,7 @@ class RunWriter:
             self._file.truncate(self._whole)
             raise
         self._whole = self._file.tell()
+        self._trials = set(trials)
 
     def _restore(self) -> None:
         """Make the run anew after somebody removed it: its rows are still there for us who hold the file open."""
@@ -143,8 +152,15 @@ class RunWriter:
             raise ValueError(f"response is {response!r}, expected one of {tuple(schema.RESPONSES)} or None")
         if (response is None) != (response_time is None):
             raise ValueError("response and response_time are there together or not at all")
-        if not row.get("image") or row.get("trial") is None:
-            raise ValueError("a row needs its trial number and its image")
+        image = row.get("image")
+        if not isinstance(image, str) or image in ("", schema.MISSING) or not set(image).isdisjoint("/\\"):
+            raise ValueError(f"image is {image!r}, expected the name of a picture")
+        if row.get("trial") is None:
+            raise ValueError("a row needs its trial number")
+        for column, (holds, expected) in schema.NUMBERS.items():
+            value = row.get(column)
+            if value is not None and (isinstance(value, str | bool) or not math.isfinite(value) or not holds(value)):
+                raise ValueError(f"{column} is {value!r}, expected {expected}")
         return (row.get(column) for column in self.columns)
 
 

@@ -132,7 +132,7 @@ def test_the_slope_found_is_that_of_the_simulated_truth() -> None:
     votes = answers(near, 400, seed=2)
     share = (votes["response"] > 0).groupby(votes["image"].str.split().str[0]).mean()
     slope = (share["above"] - share["below"]) / 0.2
-    found = calibrate(labeling.assess(answers(standardised(table), 40, seed=3)), table, "evidence", True)
+    found = calibrate(labeling.assess(answers(standardised(table), 40, seed=3)), table, True)
     assert isinstance(found, Calibration)
     assert found.slope[0] == pytest.approx(slope, rel=0.2)
     assert found.slope[1] <= slope <= found.slope[2]
@@ -144,7 +144,7 @@ def test_few_votes_do_not_draw_the_perceived_degree_to_0(many: pd.Series) -> Non
     top, mean_label = [], []
     for seed in range(4):
         assessment = labeling.assess(answers(standardised(table), 5, seed=10 + seed))
-        found = calibrate(assessment, table, "evidence", True)
+        found = calibrate(assessment, table, True)
         assert isinstance(found, Calibration)
         top.append((found.perceived[-1] - found.perceived[0]) / 2)
         label = table["image"].map(assessment.labels.set_index("image")["smile"])
@@ -159,7 +159,7 @@ def test_where_answers_fall_the_map_stands_still() -> None:
     table = faces()
     smile = standardised(table)
     last = table.set_index("image")["asked_smile"] == 1.0
-    found = calibrate(labeling.assess(answers(smile.where(~last, 0.5), 10, seed=4)), table, "evidence", True)
+    found = calibrate(labeling.assess(answers(smile.where(~last, 0.5), 10, seed=4)), table, True)
     assert isinstance(found, Calibration)
     assert all(np.diff(found.perceived) >= 0)
     assert found.perceived[-1] == found.perceived[-2]
@@ -178,7 +178,7 @@ def test_a_set_without_asked_degrees_has_no_calibration_and_loses_an_old_one(sti
 def test_faces_of_two_models_have_no_common_calibration() -> None:
     table = faces()
     table.loc[0, "model"] = "another"
-    said = calibrate(labeling.assess(answers(standardised(table), 2, seed=0)), table, "evidence", True)
+    said = calibrate(labeling.assess(answers(standardised(table), 2, seed=0)), table, True)
     assert isinstance(said, str) and "one model" in said and "it names 2" in said
 
 
@@ -186,28 +186,28 @@ def test_one_degree_is_no_calibration() -> None:
     table = faces()
     some = table[table["asked_smile"] == 0.0]
     trials = answers(standardised(table), 2, seed=0)
-    said = calibrate(labeling.assess(trials[trials["image"].isin(some["image"])]), table, "evidence", True)
+    said = calibrate(labeling.assess(trials[trials["image"].isin(some["image"])]), table, True)
     assert isinstance(said, str) and "two asked degrees" in said
 
 
 def test_too_few_faces_for_intervals_are_told_soon() -> None:
     table = pd.DataFrame({"image": [f"{i:02d}.png" for i in range(13)], "asked_smile": np.linspace(-3, 3, 13)})
     trials = answers(table.set_index("image")["asked_smile"], 3, seed=0)
-    said = calibrate(labeling.assess(trials), table.assign(model=MODEL), "evidence", True)
+    said = calibrate(labeling.assess(trials), table.assign(model=MODEL), True)
     assert isinstance(said, str) and "three identities" in said
 
 
 @pytest.mark.parametrize("persons", [1, 2])
 def test_one_or_two_persons_at_all_degrees_are_no_calibration_either(persons: int) -> None:
     table = faces()[lambda t: t["identity"] < persons]
-    said = calibrate(labeling.assess(answers(standardised(table), 3, seed=0)), table, "evidence", True)
+    said = calibrate(labeling.assess(answers(standardised(table), 3, seed=0)), table, True)
     assert isinstance(said, str) and "three identities" in said
 
 
 def test_faces_of_unknown_identities_are_no_calibration() -> None:
     table = faces()
     assessment = labeling.assess(answers(standardised(table), 3, seed=0))
-    said = calibrate(assessment, table.assign(identity=np.nan), "evidence", True)
+    said = calibrate(assessment, table.assign(identity=np.nan), True)
     assert isinstance(said, str) and "three identities" in said
 
 
@@ -395,8 +395,7 @@ def test_a_face_without_votes_leaves_its_degree_to_the_others() -> None:
     table = faces()
     trials = answers(standardised(table), 5, seed=3)
     whole, missing = (
-        calibrate(labeling.assess(some), table, "evidence", True)
-        for some in (trials, trials[trials["image"] != "03_+0.00.png"])
+        calibrate(labeling.assess(some), table, True) for some in (trials, trials[trials["image"] != "03_+0.00.png"])
     )
     assert isinstance(whole, Calibration) and isinstance(missing, Calibration)
     assert missing.perceived == pytest.approx(whole.perceived, abs=0.1)

@@ -6,14 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np  # noqa: F401 - its BLAS is the one that is looked at
+import numpy as np  # whose BLAS is the one that is looked at
 import pytest
 import tyro
 from threadpoolctl import threadpool_info
 
 import shell
 from annotator.settings import Settings
-from model.degrees import check_degrees
+from model.degrees import check_degrees, signed
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = ["annotator", "labeling.build", "sessions.simulate", "data.prepare"]
@@ -203,3 +203,11 @@ def test_what_is_to_take_one_thread_takes_one_and_gives_the_others_back() -> Non
     before = threads()
     assert before and set(shell.one_thread(threads)()) == {1}
     assert threads() == before
+
+
+@pytest.mark.parametrize(
+    ("degree", "written"),
+    [(0.5, "+0.50"), (-3.0, "-3.00"), (-0.0, "0.00"), (0.123, "+0.123"), (np.float64(-1 / 3), "-0.3333333333333333")],
+)
+def test_a_degree_is_written_with_its_sign_and_with_as_many_digits_as_it_has(degree: float, written: str) -> None:
+    assert signed(degree) == written

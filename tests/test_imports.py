@@ -59,3 +59,11 @@ def test_a_sample_starts_without_what_it_does_not_need() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("package", ["model", "labeling", "sessions"])
+def test_what_a_package_offers_is_listed_and_there(package: str) -> None:
+    script = f"import {package}; print(*(n for n in {package}.__all__ if n not in dir({package})))"
+    script += f"; from {package} import *"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not done.stdout.strip()

@@ -1,5 +1,8 @@
 """Measures against answers worked out by hand."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -160,3 +163,9 @@ def test_explained_variance_of_the_truth_and_of_its_mean() -> None:
     truth = np.arange(10.0)
     assert measures.explained(truth, truth) == 1
     assert measures.explained(np.full(10, truth.mean()), truth) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("measure", [measures.energy, lambda x: measures.psnr(x, x), lambda x: measures.ssim(x, x)])
+def test_pictures_in_0_to_1_are_not_taken_for_bytes(measure: Callable[[Any], Any]) -> None:
+    with pytest.raises(ValueError, match="uint8"):
+        measure(np.ones((1, 8, 8, 3)))

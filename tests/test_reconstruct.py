@@ -1,24 +1,17 @@
 """Originals beside what the model makes of them."""
 
-import math
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from conftest import opened
 from PIL import Image
 
-from model import crops, reconstruct
+from model import crops
 from model.reconstruct import Settings, main
 from shell import UserError
 
 pytestmark = pytest.mark.usefixtures("every_crop_is_a_face")
-
-
-def test_psnr_of_known_errors() -> None:
-    x = torch.zeros(2, 3, 4, 4)
-    assert reconstruct.psnr(x, torch.stack([x[0], x[1] + 0.1])) == [math.inf, pytest.approx(20)]
 
 
 def test_validation_faces_are_shown_and_measured(

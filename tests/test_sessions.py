@@ -197,11 +197,32 @@ def test_one_subject_is_recorded_once_at_a_time_and_two_subjects_together() -> N
         {"image": None},
         {"unknown": 1},
         {"face_onset": float("nan")},
+        {"face_onset": -0.1},
+        {"response": "smiley", "response_time": 0.0},
+        {"response": "smiley", "response_time": 3601},
+        {"response": "smiley", "response_time": "fast"},
+        {"early_press": 0.1},
+        {"trial": 0},
+        {"trial": 1.5},
+        {"trial": None},
+        {"image": "images/x.png"},
+        {"image": "n/a"},
     ],
 )
 def test_the_writer_refuses_what_no_reader_would_take(wrong: dict[str, object]) -> None:
     with sessions.RunWriter("sessions", "alice", "faces") as run, pytest.raises(ValueError, match=r"."):
         run.write(**{"trial": 1, "trial_type": "main", "image": "x.png", **wrong})  # type: ignore[arg-type]
+
+
+def test_no_two_rows_of_a_run_have_one_number() -> None:
+    rows = [{"trial": number, "trial_type": "main", "image": "x.png"} for number in (1, 2, 2)]
+    with sessions.RunWriter("sessions", "alice", "faces") as run:
+        with pytest.raises(ValueError, match="in a row above"):
+            run.write_all(rows)
+        run.write_all(rows[:2])
+        with pytest.raises(ValueError, match="in a row above"):
+            run.write(**rows[2])
+    assert sessions.read()["trial"].tolist() == [1, 2]
 
 
 def test_a_file_name_with_a_tab_is_refused() -> None:
@@ -257,6 +278,17 @@ def test_a_killed_recording_keeps_its_trials_and_frees_the_subject() -> None:
 def test_nothing_recorded_is_an_empty_table() -> None:
     assert list(sessions.read("nowhere", "faces").columns) == ["subject", "run", *schema.COLUMNS, "simulated"]
     assert sessions.read("nowhere")["response"].dtype == float
+
+
+def test_where_nothing_is_recorded_the_reader_says_so() -> None:
+    notes: list[object] = []
+    sessions.read("nowhere", tell=notes.append)
+    record("alice", image_set="faces")
+    assert sessions.read("sessions", "data/faces", tell=notes.append).empty
+    assert notes == [
+        "nowhere: nothing is recorded.",
+        "sessions: nothing is recorded on data/faces; recorded are faces.",
+    ]
 
 
 def test_image_sets_are_kept_apart() -> None:

@@ -409,6 +409,34 @@ def test_what_is_no_picture_is_told_and_not_edited(run: Path, wrong: Any) -> Non
             use(wrong)
 
 
+def test_a_tensor_becomes_pictures_and_pictures_a_tensor() -> None:
+    given = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3), dtype=np.uint8)
+    x = model.pictures.to_tensor(given)
+    assert x.shape == (2, 3, 4, 4) and x.min() >= 0 and x.max() <= 1
+    np.testing.assert_array_equal(model.pictures.to_uint8(x.requires_grad_()), given)
+    with pytest.raises(ValueError, match="uint8"):  # or it would be divided by 255 once more
+        model.pictures.to_tensor(given / 255)
+
+
+def test_pictures_and_latents_of_double_precision_are_taken(run: Path) -> None:
+    trained = model.load(run)
+    x = torch.rand(2, 3, 16, 16)
+    z = trained.encode(x)
+    assert torch.equal(trained.encode(x.double()), z)
+    assert torch.equal(trained.decode(z.double()), trained.decode(z))
+    assert torch.equal(trained.picture(z.double()), trained.picture(z))
+    assert torch.equal(trained.edit(x.double(), shift=0.5), trained.edit(x, shift=0.5))
+
+
+def test_a_model_has_its_hash_from_wherever_one_looks(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run.parent)
+    trained = model.load(run.name)
+    monkeypatch.chdir(tmp_path)
+    assert trained.hash == model.load(run).hash
+
+
 @pytest.mark.parametrize("degrees", [float("nan"), float("inf"), [0.0, 1.0, 0.0], torch.zeros(2, 1)])
 def test_degrees_are_finite_and_one_for_all_or_one_for_each(run: Path, degrees: Any) -> None:
     trained = model.load(run)
