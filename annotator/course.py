@@ -19,7 +19,7 @@ from shell import UserError
 
 PRACTICE_SEED = 7_531_902  # of the drawn faces for practice; no image set is drawn with it
 PRACTICE_SIZE = 256
-SECONDS_PER_TRIAL = 2.0  # for the duration that the subject is told
+ANSWER_S = 1.25  # for the duration that the subject is told: from a face to the next cross
 PROCEDURE = {
     "Timeout": "--timeout-s",
     "FixationDuration": "--fixation-s",
@@ -62,7 +62,8 @@ class Course:
     @property
     def values(self) -> dict[str, Any]:
         """What the braces in the subject's texts stand for."""
-        minutes = max(2, round(self.total * SECONDS_PER_TRIAL / 60))
+        per_trial_s = sum(self.settings.fixation_s) / 2 + ANSWER_S
+        minutes = max(2, round(self.total * per_trial_s / 60))
         return {"subject": self.subject, "faces": self.total, "minutes": minutes, "block": self.settings.block}
 
     def load(self, planned: Planned) -> Image.Image:

@@ -38,6 +38,7 @@ class Experiment:
         self.record = record
         self.jitter = random.Random(course.seed + course.done)
         self.cross = host.artist.cross()
+        host.responses = course.responses
 
     def run(self) -> None:
         """Everything from the welcome to the goodbye; leaving early is a normal end.
@@ -112,7 +113,7 @@ class Experiment:
         host.turn(compose(host.texts, section, responses=course.responses, **course.values))
         for done, _ in enumerate(self._show(course.trials), start=1):
             if done % block == 0 and done < len(course.trials):
-                host.turn(compose(host.texts, "break", progress=host.progress))
+                host.turn(compose(host.texts, "break", progress=host.progress, responses=course.responses))
 
     def _show(self, trials: list[Planned]) -> Iterator[Slide]:
         """Show and record one trial after the other; a picture that cannot be read is named and left out."""
@@ -168,7 +169,7 @@ class Experiment:
         figures = []
         if results.median_s is not None:
             figures.append((f"{results.median_s:.2f} s", host.texts.get("results", "median")))
-        if results.consistency is not None:
+        if results.consistency is not None and section == "thank_you":  # else who comes back would look out for repeats
             figures.append((percent(results.consistency), host.texts.get("results", "consistency")))
         if results.trials:
             figures.append((str(results.misses), host.texts.get("results", "misses")))

@@ -1,14 +1,14 @@
 """Shows pages to the subject and takes the keys that turn them."""
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from annotator.drawing import Artist
 from annotator.page import SKIP, Page, compose, question
-from annotator.slide import ESCAPE
+from annotator.slide import ESCAPE, pauses
 from annotator.subjects import Person
 from annotator.texts import Texts
 from annotator.trial import Press
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DIGITS = set("0123456789")
 OLDEST_YEARS = 120
+UNSEEN_S = 0.15  # a key that goes down sooner after a page has come was meant for what stood there before
 
 
 class Leave(Exception):
@@ -37,6 +38,8 @@ class Host:
         """Response keys that a trial saw going down and nobody saw coming up."""
         self.progress = (0, 0)
         """Trials done, and all trials."""
+        self.responses: Mapping[str, str] = {}
+        """Key name to response, for pages between faces."""
 
     def show(self, picture: Image.Image) -> float:
         """Show `picture` and return the time of the flip."""
@@ -44,13 +47,18 @@ class Host:
         return self.screen.flip()
 
     def ask(self, page: Page, keys: Collection[str] | None = None) -> str:
-        """Show `page` and return the first key pressed among `keys`, else among those of its actions."""
+        """Show `page` and return the first key pressed among `keys`, else among those of its actions.
+
+        A page that nobody can have seen yet is not turned; what is typed into a field may be as quick as it likes.
+        """
         shown_s = self.show(self.artist.page(page))
         self.subject.reads(page, shown_s)
         wanted = keys or {key.name for key in page.actions}
         while True:
             press = self.subject.wait_for_press(math.inf)
-            if press is not None and self._is_new(press) and press.key in wanted:
+            if press is None or not self._is_new(press) or press.key not in wanted:
+                continue
+            if page.entry is not None or press.time_s >= shown_s + UNSEEN_S:
                 return press.key
 
     def turn(self, page: Page, keys: Collection[str] = ()) -> str:
@@ -67,7 +75,7 @@ class Host:
         Leave
         """
         progress = self.progress if self.progress[0] else None
-        page = compose(self.texts, "pause", progress=progress)
+        page = compose(self.texts, "pause", progress=progress, responses=self.responses)
         if self.ask(page) == ESCAPE:
             raise Leave
 
@@ -75,7 +83,8 @@ class Host:
         """A word in the middle of the screen."""
         shown_s = self.show(self.artist.text(self.texts.get(section, name), 4.0, self.artist.plain))
         while (press := self.subject.wait_for_press(shown_s + seconds)) is not None:
-            if self._is_new(press) and press.key == ESCAPE:
+            self._is_new(press)
+            if pauses(press):
                 self.pause()
 
     def choose(self, section: str, codes: Iterable[str]) -> str | None:

@@ -122,7 +122,7 @@ def _numbered(column: Iterable[Hashable]) -> NDArray[np.int64]:
 
 def practice(count: int, seed: int) -> list[Planned]:
     """`count` practice trials on clear cases, every second of which smiles, shuffled by `seed`."""
-    smiles = [(-1) ** i * (0.9 - 0.2 * (i % 3)) for i in range(count)]
+    smiles = [(-1) ** i * (0.9 - 0.1 * (i % 3)) for i in range(count)]
     random.Random(seed).shuffle(smiles)
     return [
         Planned(f"practice-{number:02d}_smile{smile:+.1f}", "practice", smile)

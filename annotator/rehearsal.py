@@ -31,8 +31,9 @@ def pages(course: Course, texts: Texts) -> Iterator[tuple[str, Page]]:
             yield section, question(texts, section, about["Levels"])
     for section in ("instructions", "practice", "ready", "ready_no_break"):
         yield section, compose(texts, section, responses=course.responses, **course.values)
-    for section in ("welcome_back", "break", "pause"):
-        yield section, compose(texts, section, progress=(course.total, course.total))
+    yield "welcome_back", compose(texts, "welcome_back", progress=(course.total, course.total))
+    for section in ("break", "pause"):
+        yield section, compose(texts, section, progress=(course.total, course.total), responses=course.responses)
     results = {"median": "0.50 s", "consistency": percent(1), "misses": "0"}
     figures = tuple((value, texts.get("results", name)) for name, value in results.items())
     for section in ("thank_you", "goodbye", "declined", "not_saved"):

@@ -24,7 +24,7 @@ from PIL import Image
 
 from annotator.key_time import WAKE_UP, X_SERVER, key_time, server_ms
 from annotator.sdl import Sdl
-from annotator.slide import ESCAPE
+from annotator.slide import AWAY, ESCAPE
 from annotator.trial import Press
 from shell import UserError
 
@@ -117,16 +117,20 @@ class Screen:
         return {"pygame": pygame.version.ver, "SDL": ".".join(map(str, pygame.get_sdl_version()))}
 
     def check_keys(self, names: Iterable[str]) -> None:
-        """Raise UserError for a name that no press has (see `key_name`), and for Esc, which pauses."""
+        """Raise UserError for a name that no press has (see `key_name`), for Esc, which pauses, and for a key that the
+        keyboard has not."""
         for name in names:
             try:
-                right = key_name(pygame.key.key_code(name))
+                code = pygame.key.key_code(name)
+                right = key_name(code)
             except ValueError:
                 raise UserError(f"--keys {name}: no key is called so; expected names such as f or left.") from None
             if name != right:
                 raise UserError(f"--keys {name}: expected {right}, as this key is called here.")
             if name == ESCAPE:
                 raise UserError(f"--keys {name}: expected another key, as this one pauses.")
+            if self._sdl is not None and not self._sdl.has_key(code):
+                raise UserError(f"--keys {name}: no key of this keyboard writes it; expected another one, or a layout.")
 
     def load(self, picture: Image.Image) -> pygame.Surface:
         """`picture`, in mode RGB or L, as `draw` takes it."""
@@ -173,6 +177,8 @@ class Screen:
     def wait_for_press(self, deadline_s: float = math.inf) -> Press | None:
         """The next key that goes down or up, or None when it is `deadline_s`, to the millisecond.
 
+        It is `AWAY` when the keys begin to go to another window.
+
         Raises
         ------
         WindowClosed
@@ -186,6 +192,8 @@ class Screen:
                 time_s, source = key_time(received_s, self._stamp_ms)
                 self._stamp_ms = None
                 return Press(key_name(event.key), time_s, source, event.type == pygame.KEYDOWN)
+            if event.type == pygame.WINDOWFOCUSLOST:
+                return Press(AWAY, received_s, WAKE_UP, down=False)
             if event.type == pygame.QUIT or self._told_to_end:
                 raise WindowClosed
             if event.type == pygame.WINDOWEXPOSED:
@@ -222,7 +230,8 @@ class Screen:
     def _open_keyboard(self) -> None:
         pygame.key.stop_text_input()  # an input method would hold keys back
         pygame.event.set_blocked(None)
-        pygame.event.set_allowed([pygame.KEYDOWN, pygame.KEYUP, pygame.QUIT, pygame.WINDOWEXPOSED, pygame.SYSWMEVENT])
+        keys = [pygame.KEYDOWN, pygame.KEYUP, pygame.SYSWMEVENT]
+        pygame.event.set_allowed([*keys, pygame.QUIT, pygame.WINDOWEXPOSED, pygame.WINDOWFOCUSLOST])
         with suppress(OSError, AttributeError):
             self._sdl = Sdl(pygame.event.__file__)
             if pygame.display.get_driver() == "x11":

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 SETTLE_S = 0.05  # before a face is due: room to draw it and to fall in step with the display,
 SETTLE = 2.5  # of which so many refreshes are needed
 ESCAPE = "escape"
+AWAY = "away"  # the key, as it were, of a window that keys no longer go to
 
 
 class Escape(Exception):
-    """The subject pressed Esc, to pause or to leave."""
+    """The subject pressed Esc, to pause or to leave, or the window's keys go to another one."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,11 @@ def _answer(trial: Trial, subject: Person, phase: str) -> None:
 
 
 def _take(trial: Trial, press: Press) -> None:
-    if press.key == ESCAPE and press.down:
+    if pauses(press):
         raise Escape
     trial.press(press)
+
+
+def pauses(press: Press) -> bool:
+    """Whether nobody is there for the next face."""
+    return press.key == AWAY or (press.key == ESCAPE and press.down)

@@ -36,7 +36,8 @@ def calibration_section(calibration: Calibration) -> str:
     return (
         f"<section><h2>Calibration</h2>{_words(calibration)}"
         f'<div class="pair">{_perceived_chart(calibration)}{_psychometric_chart(calibration)}</div>'
-        f'<div class="wide"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div></section>'
+        + charts.scrolled(f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>", "Calibration")
+        + "</section>"
     )
 
 

@@ -24,7 +24,9 @@ def figure(value: float, form: str = "+.2f") -> str:
     return prose(number(value, form))
 
 
-def histogram(values: ArrayLike, low: float, high: float, bins: int, width: int, height: int, unit: str = "") -> str:
+def histogram(
+    values: ArrayLike, low: float, high: float, bins: int, width: int, height: int, name: str, unit: str = ""
+) -> str:
     """Bars of how many of `values` lie where in [low, high]; those beyond count in the last bars, whose end says so."""
     counts, edges = np.histogram(np.clip(np.asarray(values, dtype=float), low, high), bins, (low, high))
     step = width / bins
@@ -36,10 +38,10 @@ def histogram(values: ArrayLike, low: float, high: float, bins: int, width: int,
     ticks = [low, (low + high) / 2, high] if width > 200 else [low, high]
     most = "≥ " if np.any(np.asarray(values, dtype=float) > high) else ""
     axis = _axis(ticks, low, high, width, height, unit, most)
-    return _svg(width, height + 16, f'<g class="bars">{bars}</g>{axis}')
+    return _svg(width, height + 16, f'<g class="bars">{bars}</g>{axis}', name)
 
 
-def intervals(smile: ArrayLike, low: ArrayLike, high: ArrayLike, width: int, height: int) -> str:
+def intervals(smile: ArrayLike, low: ArrayLike, high: ArrayLike, width: int, height: int, name: str) -> str:
     """All labels from the lowest to the highest, each with its interval as a vertical line."""
     smile, low, high = (np.asarray(values, dtype=float) for values in (smile, low, high))
     order = np.argsort(smile, kind="stable")
@@ -58,8 +60,9 @@ def intervals(smile: ArrayLike, low: ArrayLike, high: ArrayLike, width: int, hei
         f'<text x="{width + 6}" y="{(1 - value) / 2 * height + 4:.1f}">{_tick(value, -1)}</text>'
         for value in (-1, -0.5, 0, 0.5, 1)
     )
-    body = f'{grid}<path class="interval" d="{lines}" stroke-width="{stroke:.1f}"/><path class="line" d="{points}"/>'
-    return _svg(width + 36, height, body, pad=8)
+    body = f'{grid}<path class="interval" d="{lines}" stroke-width="{stroke:.1f}"/>'
+    body += f'<path class="under" d="{points}"/><path class="line" d="{points}"/>'
+    return _svg(width + 36, height, body, name, pad=8)
 
 
 def relation(
@@ -118,7 +121,7 @@ def relation(
         f'<path class="line" d="{line}"/><g class="bars">{dots}</g>{names}'
     )
     box = f"-56 -20 {width + 72} {height + 66}"
-    return f'<svg viewBox="{box}" width="{width + 72}" role="img">{body}</svg>'
+    return f'<svg viewBox="{box}" width="{width + 72}" {_named(f"{axes[1]} against {axes[0]}")}>{body}</svg>'
 
 
 def correlation_bar(r: float, width: int = 160, height: int = 12) -> str:
@@ -129,7 +132,12 @@ def correlation_bar(r: float, width: int = 160, height: int = 12) -> str:
         f'<path class="grid" d="M0 {height / 2}H{width}M{middle} 0V{height}"/>'
         f'<g class="bars"><rect x="{x:.1f}" y="2" width="{length:.1f}" height="{height - 4}"/></g>'
     )
-    return _svg(width, height, body)
+    return _svg(width, height, body)  # the number stands beside it
+
+
+def scrolled(markup: str, name: str) -> str:
+    """What may be wider than a telephone, to be moved sideways by keys too."""
+    return f'<div class="wide" tabindex="0" role="region" aria-label="{escape(name)}">{markup}</div>'
 
 
 def _tick(value: float, lowest: float) -> str:
@@ -147,6 +155,11 @@ def _axis(ticks: Sequence[float], low: float, high: float, width: int, height: i
     return f'<path class="grid" d="M0 {height}H{width}"/>' + "".join(labels)
 
 
-def _svg(width: float, height: float, body: str, pad: int = 0) -> str:
+def _svg(width: float, height: float, body: str, name: str = "", pad: int = 0) -> str:
     box = f"{-pad} {-pad} {width + 2 * pad} {height + 2 * pad}"
-    return f'<svg viewBox="{box}" width="{width + 2 * pad}" role="img">{body}</svg>'
+    return f'<svg viewBox="{box}" width="{width + 2 * pad}" {_named(name)}>{body}</svg>'
+
+
+def _named(name: str) -> str:
+    """What says to a screen reader that there is a chart, and which one; without a name, that there is none."""
+    return f'role="img" aria-label="{escape(name)}"' if name else 'aria-hidden="true"'

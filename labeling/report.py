@@ -115,13 +115,17 @@ def _overview(labels: "pd.DataFrame", recorded: Recorded | None) -> str:
 def _distribution(labels: "pd.DataFrame") -> str:
     from labeling import charts
 
-    chart = charts.histogram(labels["smile"], -1, 1, 40, 820, 120)
-    text = "<p>How many faces have which degree of smile, from −1 (not smiley) to +1 (smiley).</p>" + chart
+    name = f"How many of {shell.counted(len(labels), 'label')} lie where from -1 to 1"
+    text = "<p>How many faces have which degree of smile, from −1 (not smiley) to +1 (smiley).</p>"
+    text += charts.scrolled(charts.histogram(labels["smile"], -1, 1, 40, 820, 120, name), name)
     if {"smile_low", "smile_high"} <= set(labels):
+        told = f"{shell.counted(len(labels), 'label')} from the lowest to the highest, with 90 % intervals"
         text += (
             "<p>All faces from the least to the most smiling. Each line is the 90 % interval of the label that very "
             "many subjects of the same kind would give.</p>"
-            + charts.intervals(labels["smile"], labels["smile_low"], labels["smile_high"], 780, 220)
+            + charts.scrolled(
+                charts.intervals(labels["smile"], labels["smile_low"], labels["smile_high"], 780, 220, told), told
+            )
         )
     return _section("Distribution", text)
 
@@ -140,7 +144,7 @@ def _faces(images: "ImageSet", labels: "pd.DataFrame") -> str:
     text = ""
     for name, table in rows:
         figures = [
-            f'<figure><img src="{picture}" alt="" width="{THUMBNAIL}" height="{THUMBNAIL}">'
+            f'<figure><img src="{picture}" alt="{escape(str(row.image))}" width="{THUMBNAIL}" height="{THUMBNAIL}">'
             f'<figcaption title="{escape(str(row.image))}">{charts.figure(row.smile)}</figcaption></figure>'
             for row in table.head(SHOWN).itertuples()
             if (picture := _thumbnail(images.path(str(row.image))))
@@ -204,13 +208,14 @@ def _subjects(recorded: Recorded) -> str:
     longest_s = max(1.0, round(4 * float(table["median_rt_s"].median(skipna=True) or 0), 0))
     columns = {
         "responses": table["votes"],
-        "missed": table["missed"].replace(0, ""),
-        "pressed too early": table["anticipations"].replace(0, ""),
-        "under 0.15\N{NO-BREAK SPACE}s": table["fast_guesses"].replace(0, ""),
+        "missed": _counts(table["missed"]),
+        "pressed too early": _counts(table["anticipations"]),
+        "under 0.15\N{NO-BREAK SPACE}s": _counts(table["fast_guesses"]),
         "median time": table["median_rt_s"].map(_seconds),
         "middle half": table["rt_iqr_s"].map(_seconds),
         "response times": [
-            charts.histogram(times.get(name, []), 0, longest_s, 30, 120, 26, " s") for name in table.index
+            charts.histogram(times.get(name, []), 0, longest_s, 30, 120, 26, f"Response times of {name}", " s")
+            for name in table.index
         ],
         "smiley": table["smiley"].map(_percent),
         "agreement": table["agreement"].map(_percent),
@@ -228,18 +233,22 @@ def _subjects(recorded: Recorded) -> str:
     text = (
         "<p>Agreement: the share of votes that are what most other subjects say. Accuracy: the estimated probability "
         "of a vote for what the face is, from all votes together; of few votes it is near everybody's mean.</p>"
-        f'<div class="wide"><table><thead><tr><th>subject{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
+        + charts.scrolled(
+            f"<table><thead><tr><th>subject{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>", "Subjects"
+        )
     )
     return _section("Subjects", text)
 
 
 def _procedure(recorded: Recorded) -> str:
+    from labeling import charts
+
     if not recorded.procedure:
         return ""
     rows = "".join(f"<tr><th>{name}<td>{escape(words)}</tr>" for name, words in recorded.procedure.items())
     text = "<p>What a methods section asks for, from the files of the recordings.</p>"
-    return _section("Recordings", f'{text}<div class="wide"><table class="facts"><tbody>{rows}</tbody></table></div>')
+    table = f'<table class="facts"><tbody>{rows}</tbody></table>'
+    return _section("Recordings", text + charts.scrolled(table, "Recordings"))
 
 
 def _confounds(labels: "pd.DataFrame", metadata: "pd.DataFrame") -> str:
@@ -265,9 +274,8 @@ def _confounds(labels: "pd.DataFrame", metadata: "pd.DataFrame") -> str:
         for row in found.head(30).itertuples()
     )
     head = "<tr><th>metadata<th>r<th>−1 to +1<th>faces</tr>"
-    return _section(
-        "Confounds", f'{warning}<div class="wide"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
-    )
+    table = f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+    return _section("Confounds", warning + charts.scrolled(table, "Confounds"))
 
 
 def _section(title: str, body: str) -> str:
@@ -277,6 +285,11 @@ def _section(title: str, body: str) -> str:
 def _spelled(what: str) -> str:
     """A column of the metadata in words."""
     return what.replace("_", " ")
+
+
+def _counts(column: "pd.Series") -> "pd.Series":
+    """How often something was done by each subject; empty where nobody did it."""
+    return column if column.any() else column.map(lambda _: "")
 
 
 def _seconds(value: float) -> str:

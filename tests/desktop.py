@@ -47,9 +47,21 @@ class Desktop:
     def press_and_see(self, key: str) -> None:
         """Press a key once something stands on the screen, and return when the screen has changed."""
         self.wait_until(lambda: any(hi > 0 for _, hi in self.screenshot().getextrema()))
+        time.sleep(0.2)  # sooner a page is not turned
         before = self.screenshot().tobytes()
         self.press(key)
         self.wait_until(lambda: self.screenshot().tobytes() != before)
+
+    def open_window(self) -> None:
+        """Another window comes, and keys go to it."""
+        from Xlib import X
+
+        screen = self.display.screen()
+        window = screen.root.create_window(0, 0, 50, 50, 0, screen.root_depth)
+        window.map()
+        self.display.sync()
+        window.set_input_focus(X.RevertToParent, X.CurrentTime)
+        self.display.sync()
 
     def close_windows(self) -> None:
         """Ask every window to close, as its button does."""

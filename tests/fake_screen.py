@@ -1,5 +1,6 @@
 """A screen that nobody sees, in front of which everything happens as a list of events says, in no time."""
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ class FakeScreen:
 
     def __init__(self, events: Iterable[Event]) -> None:
         self.events: Iterator[Event] = iter(events)
-        self.now_s = 100.0
+        self.now_s = time.perf_counter() + 10  # after all that is told the real time
         self.refusals = 0
         self.coming: Event | None = None
         self.due_s = 0.0

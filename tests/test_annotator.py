@@ -27,6 +27,7 @@ QUICK = ("--subject", "alice", "--fixation-s", "0.1", "0.15", "--practice", "0",
 # announces each trial before it begins, by which time the one before must be on the disk, and each face and page shown
 ANNOUNCING = """
 import runpy
+import time
 from annotator import slide
 from annotator.subjects import Person
 original_show, original_sees = slide.show, Person.sees
@@ -37,6 +38,7 @@ def sees(*arguments):
     print("face", flush=True)
     original_sees(*arguments)
 def reads(self, page, now_s):
+    time.sleep(0.2)  # sooner the page is not turned
     print(page.title, *page.paragraphs, sep="\\n", flush=True)
 slide.show, Person.sees, Person.reads = show, sees, reads
 runpy.run_module("annotator", run_name="__main__")
@@ -317,6 +319,7 @@ def test_a_session_that_goes_on_otherwise_than_before_says_so(desktop: Desktop, 
 def test_questions_are_asked_once_and_can_be_skipped(desktop: Desktop, folder: Path) -> None:
     flags = [flag for flag in QUICK if flag != "--no-questions"]
     program = desktop.start(folder, *flags, code=ANNOUNCING)
+    wait_for_line(program, "Welcome")
     for key in ("space", "3", "3", "Return", "Return", "l"):  # consent; age 33, no sex, left
         desktop.press_and_see(key)
     wait_for_face(desktop, program)
@@ -604,12 +607,28 @@ with Screen(windowed=True) as screen:
     for asked, name in (
         ("[", "["), ("]", "]"), ("left", "left"), ("4", "4"), ("[4]", "4"), ("F", "f"), ("ö", "ö"), ("enter", "return")
     ):
-        screen.check_keys([name])
         screen.post_press(asked)
         assert screen.wait_for_press().key == name, name
+        if name != "ö":
+            screen.check_keys([name])
+    try:
+        screen.check_keys(["ö"])
+    except Exception as error:
+        print(error)
 print("all")
 """
-    assert finish(desktop.start(folder, code=code)).splitlines()[-1] == "all"
+    lacking = "--keys ö: no key of this keyboard writes it; expected another one, or a layout."
+    assert finish(desktop.start(folder, code=code)).splitlines()[-2:] == [lacking, "all"]
+
+
+def test_a_subject_who_turns_to_another_window_pauses(desktop: Desktop, folder: Path) -> None:
+    program = desktop.start(folder, *QUICK, code=ANNOUNCING)
+    wait_for_face(desktop, program)
+    desktop.open_window()
+    wait_for_line(program, "Pause")
+    program.terminate()
+    finish(program)
+    assert [row["ended_by"] for row in rows(folder)] == ["interruption"]
 
 
 def test_what_was_drawn_last_stands_in_the_middle_and_nothing_of_what_stood_before(

@@ -10,6 +10,7 @@ from PIL import Image
 from annotator.host import Host, Leave
 from annotator.page import Page, compose
 from annotator.screen import Screen
+from annotator.slide import AWAY
 from annotator.subjects import Person
 from annotator.texts import open_texts
 
@@ -49,6 +50,23 @@ def test_escape_pauses_wherever_it_is_pressed_and_leaves_when_pressed_again(wher
     with pytest.raises(Leave):
         PAUSING[where](meeting.host)
     assert meeting.titles[-1] == "Pause"
+
+
+def test_a_page_that_nobody_can_have_seen_is_not_turned() -> None:
+    early = [Event("space", 0.0, off_s=-0.5), Event("space", 0.1), Event("escape", 0.2)]
+    screen = cast(Screen, FakeScreen(early))
+    assert Host(screen, Person(screen), TEXTS).ask(compose(TEXTS, "pause")) == "escape"
+
+
+def test_who_turns_to_another_window_in_the_midst_of_a_word_pauses() -> None:
+    meeting = Meeting("escape")
+    screen = cast(Screen, FakeScreen([Event(AWAY, 0.1, down=False), Event("escape", 0.2)]))
+    meeting.host.screen, meeting.host.subject = screen, Person(screen)
+    meeting.host.responses = {"f": "not-smiley", "j": "smiley"}
+    with pytest.raises(Leave):
+        meeting.host.say("feedback", "good", 5.0)
+    assert meeting.titles == ["Pause"]
+    assert [key.name for key in meeting.pages[0].legend] == ["f", "j"]
 
 
 def test_after_a_pause_the_same_page_comes_again() -> None:

@@ -24,6 +24,7 @@ from annotator.record import COLUMNS, Record
 from annotator.screen import Screen, WindowClosed
 from annotator.settings import Settings
 from annotator.sidecar import describe_course
+from annotator.slide import AWAY
 from annotator.subjects import Person
 from annotator.texts import open_texts
 from data.images import ImageSet, open_set
@@ -249,6 +250,12 @@ def test_a_key_held_when_the_subject_paused_at_the_cross_is_no_answer_to_the_fac
     pause = [Event("f", 0.01), Event("escape", 0.01), Event("space", 0.2)]
     _, rows = sit(tmp_path, images, [*TO_THE_FACES, *pause, Event("f", 1.0), Event("f", 0.1), Event("j", 0.1)], SHORT)
     assert rows[0]["response"] == settle(SHORT, "alice", images, [], []).responses["j"]
+
+
+def test_who_turns_to_another_window_loses_one_face_not_all_that_follow(images: ImageSet, tmp_path: Path) -> None:
+    away = [Event(AWAY, 1.0, down=False), Event("x", 100.0), Event("space", 0.2)]
+    _, rows = sit(tmp_path, images, [*TO_THE_FACES, *away, Event("f", 1.0), Event("close", 0.1)], SHORT)
+    assert [row["ended_by"] for row in rows] == ["interruption", "press"]
 
 
 def test_pictures_that_cannot_be_read_are_kept_in_the_sidecar_and_not_counted(tmp_path: Path) -> None:
