@@ -172,8 +172,10 @@ class SmileModel:
         count = operator.index(which) if numbers is None else max(numbers, default=-1) + 1  # type: ignore[arg-type]
         if count < 0 or min(numbers or [0]) < 0:
             raise UserError(f"people {which}: expected no negative number.")
-        if not 0 <= truncation < math.inf or seed < 0:
-            raise UserError(f"truncation {truncation}, seed {seed}: expected 0 or more.")
+        if not 0 <= truncation < math.inf:
+            raise UserError(f"truncation {truncation}: expected 0 or more.")
+        if seed < 0:
+            raise UserError(f"seed {seed}: expected 0 or more.")
         if count > PEOPLE:
             raise UserError(f"{count:,} people of seed {seed}: a seed has {PEOPLE:,}; another seed has others.")
         drawn = np.random.default_rng(seed).standard_normal((count, self.dimensions), dtype=np.float32)

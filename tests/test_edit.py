@@ -135,7 +135,7 @@ def test_each_degree_is_a_picture_a_row_and_a_column_of_the_strip(
 ) -> None:
     before = face.read_bytes()
     out = do(face, smile=(-1.0, 0.5, 1.0))
-    names = [f"face_smile_{wish}.png" for wish in ("-1", "+0.5", "+1")]
+    names = [f"face_smile_{wish}.png" for wish in ("-1.00", "+0.50", "+1.00")]
     assert {p.name for p in out.iterdir()} == {*names, "face_strip.png", "manifest.csv"}
     manifest = pd.read_csv(out / "manifest.csv")
     assert manifest["file"].tolist() == names and manifest["asked_smile"].tolist() == [-1, 0.5, 1]

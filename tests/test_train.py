@@ -462,6 +462,8 @@ def test_degrees_and_counts_may_be_of_any_kind_that_means_numbers(run: Path) -> 
             trained.people(wrong)
     with pytest.raises(UserError, match="truncation nan: expected 0 or more"):
         trained.people(2, truncation=float("nan"))
+    with pytest.raises(UserError, match="seed -1: expected 0 or more"):
+        trained.people(2, seed=-1)
     with pytest.raises(ValueError, match=r"expected people \(N, 8\), as SmileModel.people makes them"):
         trained.latents(torch.zeros(2, 3), 0.5)
 
@@ -539,7 +541,7 @@ def test_sampling_writes_grids_a_strip_and_a_manifest(
 def test_faces_of_a_second_degree_do_not_replace_those_of_the_first(run: Path, tmp_path: Path) -> None:
     for smile in (-1.0, 0.5):
         sample.main(sample.Settings(smile=(smile,), count=1, run=run, out=tmp_path, separate=True))
-    assert sorted(pd.read_csv(tmp_path / "manifest.csv")["file"]) == ["smile_-1.00/0000.png", "smile_+0.50/0000.png"]
+    assert sorted(pd.read_csv(tmp_path / "manifest.csv")["file"]) == ["smile_+0.50/0000.png", "smile_-1.00/0000.png"]
     assert (tmp_path / "smile_-1.00/0000.png").exists() and (tmp_path / "smile_+0.50/0000.png").exists()
 
 
