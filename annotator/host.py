@@ -56,9 +56,11 @@ class Host:
         wanted = keys or {key.name for key in page.actions}
         while True:
             press = self.subject.wait_for_press(math.inf)
-            if press is None or not self._is_new(press) or press.key not in wanted:
+            if press is None:
                 continue
-            if page.entry is not None or press.time_s >= shown_s + UNSEEN_S:
+            self._notice(press)
+            seen = page.entry is not None or press.time_s >= shown_s + UNSEEN_S
+            if press.down and press.key in wanted and seen:
                 return press.key
 
     def turn(self, page: Page, keys: Collection[str] = ()) -> str:
@@ -83,7 +85,7 @@ class Host:
         """A word in the middle of the screen."""
         shown_s = self.show(self.artist.text(self.texts.get(section, name), 4.0, self.artist.plain))
         while (press := self.subject.wait_for_press(shown_s + seconds)) is not None:
-            self._is_new(press)
+            self._notice(press)
             if pauses(press):
                 self.pause()
 
@@ -105,7 +107,6 @@ class Host:
             elif key == "return":
                 return int(typed) if typed else None
 
-    def _is_new(self, press: Press) -> bool:
+    def _notice(self, press: Press) -> None:
         if not press.down:
             self.held.discard(press.key)
-        return press.down

@@ -328,8 +328,7 @@ def _check(table: pd.DataFrame, run_of_row: np.ndarray, first_row: np.ndarray) -
         demand(column, ~np.isinf(numbers), "a finite number")
         demand(column, holds(numbers) | (missing & (column != "trial")), expected)
     demand("trial_type", table["trial_type"].isin(schema.TRIAL_TYPES), " or ".join(schema.TRIAL_TYPES))
-    image = table["image"]
-    demand("image", (image != "") & (image != schema.MISSING) & ~image.str.contains(r"[/\\]"), "the name of a picture")
+    demand("image", table["image"].str.fullmatch(schema.PICTURE), "the name of a picture")
     response = table["response"]
     demand("response", response.isna() | response.isin(schema.RESPONSES), " or ".join((*schema.RESPONSES, "n/a")))
     paired = table["response_time"].isna() == response.isna()

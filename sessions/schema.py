@@ -16,6 +16,8 @@ TRIAL_TYPES = ("practice", "main", "repeat")
 MAX_RESPONSE_TIME_S = 3600.0  # beyond an hour it is no reaction time: a wrong unit or a wrong column
 MAX_TRIAL = 1_000_000_000  # beyond it is a slip, and floats soon stop telling whole numbers apart
 
+PICTURE = r"[^/\\]+"  # the name of one: no path, and so not n/a either
+
 # of each column of numbers: which ones it may hold (of one number or of many), and that in words
 NUMBERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "trial": (lambda n: (n >= 1) & (n % 1 == 0) & (n <= MAX_TRIAL), "1, 2, ..."),

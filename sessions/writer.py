@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
@@ -153,7 +154,7 @@ class RunWriter:
         if (response is None) != (response_time is None):
             raise ValueError("response and response_time are there together or not at all")
         image = row.get("image")
-        if not isinstance(image, str) or image in ("", schema.MISSING) or not set(image).isdisjoint("/\\"):
+        if not isinstance(image, str) or not re.fullmatch(schema.PICTURE, image):
             raise ValueError(f"image is {image!r}, expected the name of a picture")
         if row.get("trial") is None:
             raise ValueError("a row needs its trial number")
