@@ -137,7 +137,7 @@ def resumed(settings: Settings, run: Path) -> Settings:
 
 
 def keep_to_pictures(run: Path, names: list[str]) -> None:
-    """Note which pictures a run learns from; raise a UserError where it began with others.
+    """Note which pictures a run learns from, and their licence; raise a UserError where it began with others.
 
     Of a CVAE, whose degrees name its pictures, `resumed` has said already which came or went.
     """
@@ -147,7 +147,9 @@ def keep_to_pictures(run: Path, names: list[str]) -> None:
             f"{run}: began with other pictures than {config['data']} has now; they cannot change on the way."
         )
     if "pictures" not in config:
-        runs.write_config(run, config | {"pictures": pictures_of(names)})
+        licence = runs.licence_of(Path(config["data"]))
+        known = {} if licence is None else {"licence": licence}
+        runs.write_config(run, config | {"pictures": pictures_of(names)} | known)
 
 
 def pictures_of(names: list[str]) -> str:

@@ -24,6 +24,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from data.images import read_about
 from shell import UserError, locked, whole_file, write_text
 
 RUNS = Path("runs")
@@ -121,6 +122,14 @@ def alone(folder: Path) -> Iterator[None]:
     """
     with locked(folder / LOCK, f"{folder}: another training writes here at this moment."):
         yield
+
+
+def licence_of(data: Path) -> str | None:
+    """The licence of what learns from the image set `data`, as far as its set.json tells."""
+    about = read_about(data)
+    if about.get("licence", "unknown") == "unknown":
+        return None
+    return f"that of the pictures the model learned from ({about.get('name', data.name)}): {about['licence']}"
 
 
 def is_free(folder: Path) -> bool:

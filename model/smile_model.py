@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from data.images import read_about
 from model import runs
 from model.cvae import CVAE
 from model.detail_net import Detail, noise_of
@@ -107,13 +106,7 @@ class SmileModel:
     @property
     def licence(self) -> str:
         """What is known of the licence of this model and its faces: that of the pictures it learned from."""
-        if "licence" in self.config:
-            return str(self.config["licence"])
-        about = read_about(Path(self.config["data"]))
-        if "licence" not in about:
-            return "unknown"
-        name = about.get("name", Path(self.config["data"]).name)
-        return f"that of the pictures the model learned from ({name}): {about['licence']}"
+        return str(self.config.get("licence") or runs.licence_of(Path(self.config["data"])) or "unknown")
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:

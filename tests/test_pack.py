@@ -56,6 +56,25 @@ def test_weights_without_a_licence_are_not_packed(drawn_run: Path, tmp_path: Pat
         main(Settings(run, tmp_path / "packed"))
 
 
+def test_a_run_keeps_the_licence_of_its_pictures(
+    drawn_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = runs.read_config(drawn_run)["licence"]
+    assert said.endswith("(drawn faces): CC0-1.0")
+    run = tmp_path / "run"
+    run.mkdir()
+    for file in ("config.json", "model.safetensors"):
+        (run / file).write_bytes((drawn_run / file).read_bytes())
+    runs.write_config(run, runs.read_config(run) | {"data": "data/faces"})  # which is not where somebody else stands
+    monkeypatch.chdir(tmp_path)
+    assert model.load(run).licence == said
+
+
+def test_of_a_licence_that_nobody_knows_nothing_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "set.json").write_text('{"name": "mine", "licence": "unknown"}')
+    assert runs.licence_of(tmp_path) is None and runs.licence_of(tmp_path / "none") is None
+
+
 def test_the_model_that_comes_with_the_project_makes_faces_and_says_its_licence() -> None:
     ours = model.load(runs.PRETRAINED)
     assert ours.sample(0.5, 2).shape == (2, 3, ours.size, ours.size)
