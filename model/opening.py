@@ -34,6 +34,7 @@ def open_run(settings: Settings, stack: ExitStack) -> tuple[Path, Settings]:
         stack.enter_context(runs.alone(run))
         return run, resumed(settings, run)
     check(settings)
+    licence = runs.licence_of(settings.data)  # a damaged set.json is told before a run is replaced
     if not exists and not runs.is_free(run):
         raise UserError(f"{run}: exists and is no run; --run names another folder.")
     if exists and not settings.force:
@@ -42,7 +43,7 @@ def open_run(settings: Settings, stack: ExitStack) -> tuple[Path, Settings]:
     if exists:
         clear(run)
     settings = replace(settings, run=run)
-    runs.write_config(run, asdict(settings))
+    runs.write_config(run, asdict(settings) | {"licence": licence})
     return run, settings
 
 
@@ -137,7 +138,7 @@ def resumed(settings: Settings, run: Path) -> Settings:
 
 
 def keep_to_pictures(run: Path, names: list[str]) -> None:
-    """Note which pictures a run learns from, and their licence; raise a UserError where it began with others.
+    """Note which pictures a run learns from; raise a UserError where it began with others.
 
     Of a CVAE, whose degrees name its pictures, `resumed` has said already which came or went.
     """
@@ -147,9 +148,7 @@ def keep_to_pictures(run: Path, names: list[str]) -> None:
             f"{run}: began with other pictures than {config['data']} has now; they cannot change on the way."
         )
     if "pictures" not in config:
-        licence = runs.licence_of(Path(config["data"]))
-        known = {} if licence is None else {"licence": licence}
-        runs.write_config(run, config | {"pictures": pictures_of(names)} | known)
+        runs.write_config(run, config | {"pictures": pictures_of(names)})
 
 
 def pictures_of(names: list[str]) -> str:

@@ -1,6 +1,8 @@
 """A packed model is a run that makes the same faces in half the bytes, with its licence beside it."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,9 @@ import torch
 
 import model
 from model import runs
+from model.opening import settings_of
 from model.pack import Settings, main, without_places
+from model.training import train
 from shell import UserError
 
 
@@ -68,6 +72,16 @@ def test_a_run_keeps_the_licence_of_its_pictures(
     runs.write_config(run, runs.read_config(run) | {"data": "data/faces"})  # which is not where somebody else stands
     monkeypatch.chdir(tmp_path)
     assert model.load(run).licence == said
+
+
+def test_a_damaged_set_json_is_told_before_a_run_is_replaced(drawn_run: Path, tmp_path: Path) -> None:
+    began = settings_of(runs.read_config(drawn_run))
+    shutil.copytree(began.data, tmp_path / "set")
+    (tmp_path / "set/set.json").write_text("{")
+    run = shutil.copytree(drawn_run, tmp_path / "run")
+    with pytest.raises(UserError, match=r"set.json: not JSON"):
+        train(replace(began, data=tmp_path / "set", run=run, force=True))
+    assert model.load(run).licence == model.load(drawn_run).licence
 
 
 def test_of_a_licence_that_nobody_knows_nothing_is_kept(tmp_path: Path) -> None:
