@@ -166,10 +166,12 @@ def test_it_learns_at_all_times_between_face_and_noise() -> None:
 # ---- the model
 
 
+QUICK = Settings(steps=12, batch=8, ema=0.5, log_every=2, save_every=4, width=16)
+
+
 @pytest.fixture
 def settings(drawn_run: Path, tmp_path: Path) -> Settings:
-    quick = Settings(steps=12, batch=8, ema=0.5, log_every=2, save_every=4, width=16)
-    return replace(quick, run=drawn_run, out=tmp_path / "whole")
+    return replace(QUICK, run=drawn_run, out=tmp_path / "whole")
 
 
 def lesson_of(settings: Settings) -> PriorLesson:
@@ -179,9 +181,11 @@ def lesson_of(settings: Settings) -> PriorLesson:
     return PriorLesson(model, faces, settings.run, settings, torch.device("cpu"))
 
 
-@pytest.fixture
-def whole(settings: Settings) -> smile_model.SmileModel:
-    return smile_model.load(learn(settings, PriorLesson))
+@pytest.fixture(scope="module")
+def whole(drawn_run: Path, tmp_path_factory: pytest.TempPathFactory) -> smile_model.SmileModel:
+    """For reading only."""
+    out = tmp_path_factory.mktemp("flow") / "whole"
+    return smile_model.load(learn(replace(QUICK, run=drawn_run, out=out), PriorLesson))
 
 
 def test_new_faces_change_and_given_ones_do_not(drawn_run: Path, whole: smile_model.SmileModel) -> None:
@@ -266,10 +270,11 @@ def test_a_model_without_a_condition_draws_whole_faces_too(drawn_run: Path, tmp_
         whole.sample(0.5, 2)
 
 
-def test_a_damaged_file_is_one_sentence(whole: smile_model.SmileModel) -> None:
-    (whole.folder / "prior.safetensors").write_bytes(b"no")
+def test_a_damaged_file_is_one_sentence(whole: smile_model.SmileModel, tmp_path: Path) -> None:
+    damaged = shutil.copytree(whole.folder, tmp_path / "damaged")
+    (damaged / "prior.safetensors").write_bytes(b"no")
     with pytest.raises(UserError, match=r"prior\.safetensors: does not hold this run's model"):
-        smile_model.load(whole.folder)
+        smile_model.load(damaged)
 
 
 @pytest.mark.parametrize("wrong", [{"width": 0}, {"dropout": 1.0}])
